@@ -1,0 +1,111 @@
+"""Places in source text, and the errors and warnings collected there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ixp_emu.errors import InputError
+
+__all__ = ["MAX_REPORTED_ERRORS", "Diagnostics", "Place", "SourceError", "SourceLine"]
+
+MAX_REPORTED_ERRORS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a source file; for the body of a macro, also where the macro was called.
+
+    Attributes:
+        file: the file as the user named it.
+        line: 1-based line number.
+        macro: name of the macro whose body holds the line, if any.
+        call: the place of the call that expanded that macro.
+    """
+
+    file: str
+    line: int
+    macro: str | None = None
+    call: Place | None = None
+
+    def outermost(self) -> Place:
+        """The line outside all macros that led here."""
+        place = self
+        while place.call is not None:
+            place = place.call
+        return place
+
+    def expansion(self) -> str:
+        """How the line was reached through macros, outermost first; empty outside macros."""
+        steps: list[str] = []
+        place: Place | None = self
+        while place is not None and place.call is not None:
+            steps.append(f"in macro {place.macro}, {place.file}:{place.line}")
+            place = place.call
+        return "; ".join(reversed(steps))
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """One line after preprocessing.
+
+    Attributes:
+        text: the statement, without comments and with all names of the preprocessor replaced.
+        place: where it comes from.
+        belongs_to_caller: the text holds an argument of the enclosing macro; a declaration on such a line is the
+            caller's, any other declaration in a macro body is local to the expansion.
+    """
+
+    text: str
+    place: Place
+    belongs_to_caller: bool = False
+
+
+class SourceError(Exception):
+    """One error at one place; the driver collects them."""
+
+    def __init__(self, place: Place, message: str) -> None:
+        super().__init__(message)
+        self.place = place
+        self.message = message
+
+
+@dataclass
+class Diagnostics:
+    """Errors, warnings and notes of one assembly, in the order found."""
+
+    errors: list[tuple[Place, str]] = field(default_factory=list)
+    warnings: list[tuple[Place, str]] = field(default_factory=list)
+    notes: list[tuple[Place, str]] = field(default_factory=list)
+
+    def add(self, error: SourceError) -> None:
+        if (error.place, error.message) not in self.errors:
+            self.errors.append((error.place, error.message))
+
+    def warn(self, place: Place, message: str) -> None:
+        if (place, message) not in self.warnings:
+            self.warnings.append((place, message))
+
+    def raise_if_errors(self) -> None:
+        """Raises InputError with up to MAX_REPORTED_ERRORS errors, one per line."""
+        if not self.errors:
+            return
+        first = self.errors[0][0].outermost()
+        texts = [_with_expansion(*self.errors[0])]
+        for place, message in self.errors[1:MAX_REPORTED_ERRORS]:
+            outer = place.outermost()
+            texts.append(f"{outer.file}:{outer.line}: {_with_expansion(place, message)}")
+        if len(self.errors) > MAX_REPORTED_ERRORS:
+            texts.append(f"and {len(self.errors) - MAX_REPORTED_ERRORS} more errors")
+        raise InputError("\n".join(texts), file=first.file, line=first.line)
+
+    def warning_texts(self) -> list[str]:
+        """Each warning as ``file:line: message``."""
+        return [
+            f"{place.outermost().file}:{place.outermost().line}: {_with_expansion(place, message)}"
+            for place, message in self.warnings
+        ]
+
+
+def _with_expansion(place: Place, message: str) -> str:
+    expansion = place.expansion()
+    return f"{message} ({expansion})" if expansion else message

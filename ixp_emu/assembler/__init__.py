@@ -1,0 +1,29 @@
+"""Microcode text -> IXP2400 words, and back.
+
+``parse`` reads a program, ``assemble`` turns it into a :class:`Program` once its structures are placed, ``write_elf``
+and ``read_elf`` keep it in a file, ``disassemble`` prints words as a program that assembles to the same words.
+"""
+
+from __future__ import annotations
+
+from ixp_emu.assembler.assemble import ParsedProgram, assemble, parse
+from ixp_emu.assembler.disassemble import disassemble
+from ixp_emu.assembler.elf import read_elf, read_raw, write_elf, write_raw
+from ixp_emu.assembler.program import CONTROL_STORE_WORDS, Program, RegisterName
+from ixp_emu.assembler.structures import Location, StructureDeclaration
+
+__all__ = [
+    "CONTROL_STORE_WORDS",
+    "Location",
+    "ParsedProgram",
+    "Program",
+    "RegisterName",
+    "StructureDeclaration",
+    "assemble",
+    "disassemble",
+    "parse",
+    "read_elf",
+    "read_raw",
+    "write_elf",
+    "write_raw",
+]

@@ -39,7 +39,6 @@ _CALL = re.compile(r"((?:\s*[A-Za-z_]\w*#:)*)\s*([A-Za-z_]\w*)\s*(?=[(\[]|$)")
 _DEFINITION = re.compile(r"([A-Za-z_]\w*)(\([^)]*\))?\s*(.*)", re.DOTALL)
 _MACRO_HEAD = re.compile(r"([A-Za-z_]\w*)\s*(?:[(\[](.*)[)\]])?\s*$", re.DOTALL)
 _FOR_HEAD = re.compile(r"([A-Za-z_]\w*)\s*[(\[](.*)[)\]]\s*$", re.DOTALL)
-_DECLARATION = re.compile(r"\s*\.(reg|sig|areg|breg|addr|xfer_order\w*|state_xfer)\b", re.IGNORECASE)
 _LOOPS = frozenset({"for", "repeat", "while"})
 _CONDITIONALS = frozenset({"if", "ifdef", "ifndef"})
 
@@ -161,15 +160,16 @@ class Preprocessor:
             self._conditional(word, rest, place, branches)
             return index
         active = all(branch.active for branch in branches)
-        if word == "macro":
-            end = _matching_end(lines, index, {"macro"}, "endm", place)
-            if active:
-                self._define_macro(rest, lines[index:end], place)
-            return end + 1
-        if word in _LOOPS:
-            end = _matching_end(lines, index, _LOOPS, "endloop", place)
-            if active:
-                self._loop(word, rest, lines[index:end], place)
+        if word == "macro" or word in _LOOPS:
+            openers, closer = (_LOOPS, "endloop") if word in _LOOPS else (frozenset({"macro"}), "endm")
+            end = _matching_end(lines, index, openers, closer, place)
+            try:
+                if active and word == "macro":
+                    self._define_macro(rest, lines[index:end], place)
+                elif active:
+                    self._loop(word, rest, lines[index:end], place)
+            except SourceError as error:
+                self._diagnostics.add(error)  # and go on behind the block
             return end + 1
         if active:
             self._simple_directive(word, rest, place)
@@ -301,7 +301,7 @@ class Preprocessor:
         if match is not None and match.group(2) in self._macros:
             self._call_macro(match, text, line)
             return
-        self._output.append(SourceLine(text.replace("/**/", ""), line.place, line.belongs_to_caller))
+        self._output.append(SourceLine(text.replace("/**/", ""), line.place, line.levels_up))
 
     def _call_macro(self, match: re.Match[str], text: str, line: SourceLine) -> None:
         labels, name = match.group(1).strip(), match.group(2)
@@ -316,7 +316,7 @@ class Preprocessor:
         if labels:
             self._output.append(SourceLine(labels, line.place))
         values = dict(zip(macro.parameters, (argument.replace("/**/", "") for argument in arguments), strict=True))
-        body = [_with_arguments(body_line, values, name, line.place) for body_line in macro.body]
+        body = [_with_arguments(body_line, values, name, line) for body_line in macro.body]
         self._output.append(SourceLine(MACRO_BEGIN, line.place))
         try:
             self._nested(line.place, f"macro {name}", body)
@@ -353,9 +353,7 @@ class Preprocessor:
                     continue
                 arguments, end = arguments_at(text, end + len(text[end:]) - len(text[end:].lstrip()))
                 if len(arguments) != len(define.parameters):
-                    raise ExpressionError(
-                        f"{name}() takes {len(define.parameters)} argument(s), not {len(arguments)}"
-                    )
+                    raise ExpressionError(f"{name}() takes {len(define.parameters)} argument(s), not {len(arguments)}")
                 values = dict(zip(define.parameters, (self._expand(a, active) for a in arguments), strict=True))
                 replacement = _substituted(replacement, values)
             parts += [text[position : match.start()], self._expand(replacement, active | {name})]
@@ -370,11 +368,10 @@ def _is_part_of_name(text: str, match: re.Match[str]) -> bool:
     return before in ("$", "@") and bool(before)
 
 
-def _with_arguments(line: SourceLine, values: Mapping[str, str], macro: str, call: Place) -> SourceLine:
+def _with_arguments(line: SourceLine, values: Mapping[str, str], macro: str, call: SourceLine) -> SourceLine:
     text = _substituted(line.text, values)
-    belongs_to_caller = text != line.text and _DECLARATION.match(line.text) is not None
-    # A macro defined inside a macro body: the place of its own definition stays the innermost one.
-    return SourceLine(text, Place(line.place.file, line.place.line, macro, call), belongs_to_caller)
+    levels_up = 0 if text == line.text else 1 + call.levels_up
+    return SourceLine(text, Place(line.place.file, line.place.line, macro, call.place), levels_up)
 
 
 def _substituted(text: str, values: Mapping[str, str]) -> str:
@@ -401,7 +398,9 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
-def _matching_end(lines: Sequence[SourceLine], start: int, openers: set[str] | frozenset[str], closer: str, place: Place) -> int:
+def _matching_end(
+    lines: Sequence[SourceLine], start: int, openers: frozenset[str], closer: str, place: Place
+) -> int:
     depth = 1
     for index, word in _directive_words(lines, start):
         if word in openers:

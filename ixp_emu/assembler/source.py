@@ -51,13 +51,13 @@ class SourceLine:
     Attributes:
         text: the statement, without comments and with all names of the preprocessor replaced.
         place: where it comes from.
-        belongs_to_caller: the text holds an argument of the enclosing macro; a declaration on such a line is the
-            caller's, any other declaration in a macro body is local to the expansion.
+        levels_up: how many enclosing macros gave arguments to the text. A declaration with a name from an argument
+            belongs to whoever passed it; any other declaration in a macro body is local to the expansion.
     """
 
     text: str
     place: Place
-    belongs_to_caller: bool = False
+    levels_up: int = 0
 
 
 class SourceError(Exception):

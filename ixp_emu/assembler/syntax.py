@@ -15,8 +15,8 @@ __all__ = [
     "IndexRegister",
     "LabelName",
     "Name",
-    "Node",
     "NoRegister",
+    "Node",
     "Number",
     "Operator",
     "Shift",
@@ -25,6 +25,7 @@ __all__ = [
     "Statement",
     "Text",
     "Unary",
+    "source_text",
 ]
 
 
@@ -185,3 +186,41 @@ class Statement:
 
     labels: tuple[str, ...] = ()
     body: SourceInstruction | Directive | Condition | None = None
+
+
+def source_text(node: Node) -> str:
+    """The node as it would be written; parses back to the same node."""
+    match node:
+        case Number():
+            return node.spelling
+        case Text():
+            return f"'{node.value}'"
+        case Name(index=None):
+            return node.spelling
+        case Name(index=index) if index is not None:
+            return f"{node.spelling}[{source_text(index)}]"
+        case Address():
+            return f"&{source_text(node.name)}"
+        case Unary():
+            return f"({node.operator}{source_text(node.operand)})"
+        case Binary():
+            return f"({source_text(node.left)} {node.operator} {source_text(node.right)})"
+        case Choice():
+            return f"({source_text(node.condition)} ? {source_text(node.yes)} : {source_text(node.no)})"
+        case Call():
+            return f"{node.function}({', '.join(map(source_text, node.arguments))})"
+        case IndexRegister():
+            step = {1: "++", -1: "--", 0: ""}[node.step]
+            return f"*{node.file}{step}" + ("" if node.offset is None else f"[{source_text(node.offset)}]")
+        case NoRegister():
+            return "--"
+        case LabelName():
+            return f"{node.name}#"
+        case Operator():
+            return node.spelling
+        case Shift():
+            return f"{node.direction}{source_text(node.amount)}"
+        case Assignment():
+            return f"{node.key}={source_text(node.value)}"
+        case _:
+            raise TypeError(f"no source form: {node!r}")

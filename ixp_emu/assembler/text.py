@@ -108,7 +108,7 @@ def arguments_at(text: str, start: int) -> tuple[list[str], int]:
         elif character == "," and depth == 1:
             arguments.append(text[begin:position].strip())
             begin = position + 1
-    return arguments + [text[begin:].strip()], len(text)
+    return [*arguments, text[begin:].strip()], len(text)
 
 
 def defined_calls_replaced(text: str, is_defined: Callable[[str], bool]) -> str:
@@ -139,7 +139,6 @@ _TEXT_FUNCTIONS: dict[str, tuple[int, Callable[..., str]]] = {
     "is_ct_const": (1, lambda text: str(int(_is_constant(text)))),
     "is_rt_const": (1, lambda text: str(int(text.lower().startswith("i$")))),
     "isimport": (1, lambda text: str(int(text.lower().startswith("i$")))),
-    "isrestricted": (1, lambda text: str(int(_is_constant(text) or not text.startswith(("@", "n$"))))),
     "is_ixptype": (1, lambda text: str(int(_bare(text).strip("_").upper() in ("IXP2400", "IXP2XXX")))),
 }
 _TEXT_CALL = re.compile(rf"\b({'|'.join(_TEXT_FUNCTIONS)})\s*(?=\()", re.IGNORECASE)

@@ -76,7 +76,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     _p("sbus.push_depth", 16, "requests", 2, 64, "assumed", "push requests a unit may have waiting per cluster bus"),
     _p("dbus.push_depth", 40, "requests", 2, 64, "documented", _HRM + ": D_push request FIFO, 64 deep, full at 40"),
     # Scratch, hash, CAP
-    _p("scratch.size_bytes", 16_384, "bytes", 1_024, 1 << 20, "documented", "16 KB scratchpad"),
+    _p("scratch.size_bytes", 16_384, "bytes", 1_024, 1 << 16, "documented", "16 KB scratchpad"),
     _p("scratch.command_cycles", 2, "cycles", 2, 16, "documented", "one command per chassis clock, shared with hash and CAP"),
     _p("scratch.longword_cycles", 2, "cycles", 1, 16, "inferred", "one longword per chassis clock"),
     _p("scratch.ring_flag_lag", 2, "cycles", 1, 2, "documented", "the status flag lags the put; size of the lag assumed"),
@@ -117,8 +117,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     _p("msf.freelist_depth", 64, "entries", 8, 64, "assumed", "one entry per context of the chip"),
     _p("msf.status_latency", 8, "cycles", 2, 256, "assumed", "element full and thread waiting, to push request"),
     # MACs
-    _p("mac.rx_fifo_bytes", 32_768, "bytes", 2_048, 1 << 20, "assumed", "ingress FIFO of a port"),
-    _p("mac.tx_fifo_bytes", 16_384, "bytes", 2_048, 1 << 20, "assumed", "egress FIFO of a port"),
+    _p("mac.rx_fifo_bytes", 32_768, "bytes", 2_048, 49_152, "assumed", "ingress FIFO of a port"),
+    _p("mac.tx_fifo_bytes", 16_384, "bytes", 2_048, 32_768, "assumed", "egress FIFO of a port"),
 )
 
 PRESETS: Mapping[str, Mapping[str, int]] = MappingProxyType(

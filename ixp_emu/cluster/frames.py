@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from ixp_emu.chip.compiled import kernel, small
 
 __all__ = [
     "MINIMUM_FRAME_BYTES",
@@ -23,7 +24,7 @@ __all__ = [
     "slot_offsets",
 ]
 
-_COLUMN_TYPES = {
+_COLUMN_TYPES: dict[str, np.dtype[Any]] = {
     "data": np.dtype(np.uint8),
     "offset": np.dtype(np.uint64),
     "length": np.dtype(np.uint32),
@@ -70,7 +71,9 @@ class Frames:
         for name, dtype in _COLUMN_TYPES.items():
             column = getattr(self, name)
             if column.dtype != dtype or column.ndim != 1:
-                raise ValueError(f"Frames.{name}: {column.dtype} with {column.ndim} dimensions, {dtype} with 1 expected")
+                raise ValueError(
+                    f"Frames.{name}: {column.dtype} with {column.ndim} dimensions, {dtype} with 1 expected"
+                )
             if name != "data" and len(column) != len(self.offset):
                 raise ValueError(f"Frames.{name}: {len(column)} rows, offset has {len(self.offset)}")
 
@@ -169,7 +172,7 @@ def slot_offsets(length: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint64]
     return end - slot, int(end[-1]) if len(end) else 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def copy_frames(
     source: npt.NDArray[np.uint8],
     source_offset: npt.NDArray[np.uint64],
@@ -195,14 +198,14 @@ _32 = np.uint64(32)
 _33 = np.uint64(33)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@small
 def digest_step(state: np.uint64, longword: np.uint64) -> np.uint64:
     """The digest's state after one more longword (a uint64 below 2^32); the state of an empty frame is 0."""
     state = (state ^ longword) * _STEP_FACTOR
     return state ^ (state >> _32)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@small
 def digest_finish(state: np.uint64, length: np.uint64) -> np.uint64:
     """The digest of a frame of `length` bytes, from the state after its last longword (zero-filled to 4 bytes)."""
     state = digest_step(state, length)
@@ -211,7 +214,7 @@ def digest_finish(state: np.uint64, length: np.uint64) -> np.uint64:
     return state ^ (state >> _33)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def digest_frames(
     data: npt.NDArray[np.uint8], offset: npt.NDArray[np.uint64], length: npt.NDArray[np.uint32]
 ) -> npt.NDArray[np.uint64]:

@@ -122,8 +122,8 @@ class _Records:
         captured = min(captured, original)
         if captured < _ETHERNET_HEADER_BYTES:
             raise self.error(f"{captured} bytes, an Ethernet header has {_ETHERNET_HEADER_BYTES}")
-        if not 0 <= timestamp_ns < 1 << 64:
-            raise self.error(f"time {timestamp_ns} ns, does not fit 64 bits")
+        if not 0 <= timestamp_ns < 1 << 63:
+            raise self.error(f"time {timestamp_ns} ns, 0 to 2^63 - 1 expected")
         self.start.append(start)
         self.captured.append(captured)
         self.original.append(original)

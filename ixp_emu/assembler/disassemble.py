@@ -1,0 +1,66 @@
+"""Words -> source text that assembles back to the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ixp_emu import isa
+from ixp_emu.isa.codes import register_text
+
+__all__ = ["disassemble"]
+
+
+def disassemble(words: Sequence[int], *, contexts: int = 8) -> str:
+    """A program with one line per word.
+
+    Registers keep their hardware numbers (``a3``, ``@b17``, ``$2``), branch targets get labels ``l_<address>#``. A
+    word that is no instruction, or that no source line produces (operands on unusual ports), becomes ``.word``.
+    """
+    decoded: list[isa.Instruction | None] = []
+    for word in words:
+        try:
+            instruction = isa.decode(word, contexts=contexts)
+            decoded.append(instruction if _is_canonical(instruction, word, contexts) else None)
+        except isa.InvalidWord:
+            decoded.append(None)
+    targets = {
+        operand.address
+        for instruction in decoded
+        if instruction is not None
+        for operand in instruction.operands.values()
+        if isinstance(operand, isa.Label) and operand.address is not None and operand.address <= len(words)
+    }
+    labels = {address: f"l_{address}" for address in targets}
+    registers = sorted(
+        {
+            register_text(use.register): use.register
+            for instruction in decoded
+            if instruction is not None
+            for use in (*instruction.sources(), *instruction.destinations())
+            if use.register.kind in (isa.RegisterKind.GPR, isa.RegisterKind.ABSOLUTE)
+        }.items()
+    )
+    lines = [f".num_contexts {contexts}"]
+    lines += [
+        f".addr {name} {register.number} {register.bank.value}"
+        for name, register in registers
+        if register.bank is not None
+    ]
+    if registers:
+        lines.append(f".set {' '.join(name for name, _ in registers)}")
+    for address, word in enumerate(words):
+        if address in labels:
+            lines.append(f"{labels[address]}#:")
+        shown = decoded[address]
+        lines.append(f"    .word {word:#012x}" if shown is None else f"    {isa.format_instruction(shown, labels)}")
+    if len(words) in labels:
+        lines.append(f"{labels[len(words)]}#:")
+    return "\n".join(lines) + "\n"
+
+
+def _is_canonical(instruction: isa.Instruction, word: int, contexts: int) -> bool:
+    """Whether the assembler would place the operands on the same ports."""
+    try:
+        return isa.encode(instruction.replace_registers({}), contexts=contexts) == word
+    except isa.IsaError:
+        return False

@@ -1,0 +1,133 @@
+"""The flow graph of a program: which instruction may follow which, and what each reads and writes.
+
+A branch with ``defer[n]`` acts after its n shadow instructions, so its edges leave from the last of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ixp_emu.assembler.source import Diagnostics, Place, SourceError
+from ixp_emu.isa.instruction import Instruction
+from ixp_emu.isa.operands import Label, RegisterKind
+
+__all__ = ["FlowNode", "flow_graph"]
+
+_ALLOCATED_KINDS = (RegisterKind.GPR, RegisterKind.ABSOLUTE)
+
+
+@dataclass(slots=True)
+class FlowNode:
+    """One step of the program, in program order.
+
+    Attributes:
+        place: source line.
+        uses: (role, register name) read.
+        definitions: (role, register name) written; a role that is also in ``uses`` must be one register in both.
+        opposed: roles of two sources that must lie in different banks, if any.
+        successors: indices of the nodes that may run next.
+        initialises: names a ``.set`` before this node declares to hold a value already.
+        keeps: names a ``.use`` before this node keeps alive up to here.
+    """
+
+    place: Place
+    uses: list[tuple[str, str]] = field(default_factory=list)
+    definitions: list[tuple[str, str]] = field(default_factory=list)
+    opposed: tuple[str, str] | None = None
+    successors: list[int] = field(default_factory=list)
+    initialises: frozenset[str] = frozenset()
+    keeps: frozenset[str] = frozenset()
+
+
+def is_jump(instruction: Instruction) -> bool:
+    """Whether the target is known only at run time."""
+    return instruction.operation.name == "jump"
+
+
+def ends_flow(instruction: Instruction) -> bool:
+    """Whether the instruction behind (after the shadow) is not reached by falling through."""
+    name = instruction.operation.name
+    if name.startswith("ctx_arb"):
+        return instruction.target is not None or name == "ctx_arb.kill"
+    return is_jump(instruction) or name == "br.always"
+
+
+def flow_graph(
+    instructions: Sequence[Instruction],
+    places: Sequence[Place],
+    *,
+    taken_addresses: Iterable[int],
+    diagnostics: Diagnostics,
+) -> list[FlowNode]:
+    """One node per instruction; labels must hold addresses.
+
+    Parameters:
+        taken_addresses: where ``jump`` and ``rtn`` without listed targets may go.
+        diagnostics: receives shadows that pass the end and branches inside shadows.
+    """
+    anywhere = sorted(set(taken_addresses))
+    nodes = [_node(instruction, place) for instruction, place in zip(instructions, places, strict=True)]
+    count = len(nodes)
+    falls_through = [True] * count
+    leaves: list[list[int]] = [[] for _ in nodes]
+    entered = {item.target.address for item in instructions if item.target is not None} | set(anywhere)
+    entered |= {label.address for item in instructions for label in item.targets}
+    shadow_of: int | None = None
+    shadow_end = -1
+    for index, instruction in enumerate(instructions):
+        transfers = instruction.target is not None or is_jump(instruction) or instruction.signal_action == "ctx_swap"
+        transfers = transfers or instruction.operation.name.startswith("ctx_arb")
+        if transfers and index <= shadow_end and shadow_of is not None:
+            diagnostics.add(
+                SourceError(places[index], f"a branch or swap in the defer shadow of line {places[shadow_of].line}")
+            )
+            continue
+        if not transfers:
+            continue
+        last = index + instruction.defer
+        if instruction.defer:
+            shadow_of, shadow_end = index, last
+        if last >= count:
+            diagnostics.add(
+                SourceError(places[index], f"defer[{instruction.defer}]: the shadow passes the end of the program")
+            )
+            continue
+        if is_jump(instruction):
+            if not instruction.targets and _jumps_to_table(instruction):
+                diagnostics.warn(
+                    places[index], "jump without targets[]: taken to reach every label whose address is loaded"
+                )
+            listed = [label.address for label in instruction.targets if label.address is not None]
+            leaves[last] += listed or anywhere
+        elif instruction.target is not None and instruction.target.address is not None:
+            leaves[last].append(instruction.target.address)
+        # A shadow that is also a branch target runs on when it is entered there.
+        if ends_flow(instruction) and entered.isdisjoint(range(index + 1, last + 1)):
+            falls_through[last] = False
+    for index, node in enumerate(nodes):
+        if falls_through[index] and index + 1 < count:
+            node.successors.append(index + 1)
+        node.successors += [target for target in leaves[index] if target < count and target not in node.successors]
+    return nodes
+
+
+def _jumps_to_table(instruction: Instruction) -> bool:
+    """Whether the jump is relative to a label of the program; ``rtn`` is not."""
+    base = instruction.operands.get("base")
+    return isinstance(base, Label) and base.name is not None
+
+
+def _node(instruction: Instruction, place: Place) -> FlowNode:
+    node = FlowNode(place)
+    ported: list[str] = []
+    for use in instruction.sources():
+        if use.register.kind in _ALLOCATED_KINDS and use.register.name is not None:
+            node.uses.append((use.role, use.register.name))
+            ported.append(use.role)
+    for use in instruction.destinations():
+        if use.register.kind in _ALLOCATED_KINDS and use.register.name is not None:
+            node.definitions.append((use.role, use.register.name))
+    if len(ported) == 2:
+        node.opposed = (ported[0], ported[1])
+    return node

@@ -1,0 +1,62 @@
+"""An assembled program: its words and what is known about each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["CONTROL_STORE_WORDS", "Program", "RegisterName"]
+
+CONTROL_STORE_WORDS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterName:
+    """One hardware register a source name stands for.
+
+    Attributes:
+        file: ``a`` or ``b`` (general registers of a bank), ``@a`` or ``@b`` (absolute), ``$``, ``$$`` or ``n$``.
+        number: context-relative number, or absolute number in the bank for ``@``.
+    """
+
+    file: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.file}{self.number}"
+
+
+@dataclass
+class Program:
+    """Words for one control store.
+
+    Attributes:
+        name: the program's name, for messages and reports.
+        words: 40-bit instructions; the index is the address.
+        lines: per word, (file, line) of the source line; for words from a macro the line in its body.
+        calls: per word, (file, line) outside all macros; equal to ``lines`` elsewhere.
+        labels: label -> address. A label of a macro expansion carries the address too when its name is not unique.
+        registers: source name -> registers it was given; several when parts of its life lie in different ones.
+        signals: source name -> signal numbers, two for a doubled signal.
+        structures: per word, the data structure its command refers to, or None.
+        contexts: 4 or 8.
+        modes: settings the loader must make (``init_nn_mode``, ``local_mem0_mode``, ``local_mem1_mode``), if any.
+        digest: SHA-256 over all source text and the values the assembly was given, hexadecimal.
+        usage: words and registers used per file (``words``, ``a``, ``b``, ``@a``, ``@b``, ``$``, ``$$``, ``n$``,
+            ``signals``).
+        warnings: ``file:line: message`` each.
+    """
+
+    name: str
+    words: list[int]
+    lines: list[tuple[str, int]] = field(default_factory=list)
+    calls: list[tuple[str, int]] = field(default_factory=list)
+    labels: dict[str, int] = field(default_factory=dict)
+    registers: dict[str, list[RegisterName]] = field(default_factory=dict)
+    signals: dict[str, list[int]] = field(default_factory=dict)
+    structures: list[str | None] = field(default_factory=list)
+    contexts: int = 8
+    modes: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+    usage: Mapping[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)

@@ -1,0 +1,180 @@
+"""Scopes and the names declared in them: registers, transfer registers, signals, labels. Source: isa.md section 4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ixp_emu.assembler.source import Place, SourceError
+from ixp_emu.isa.operands import Bank, RegisterKind
+
+__all__ = ["QUALIFIERS", "Scope", "ScopeKind", "Variable", "VariableKind", "kind_of_name"]
+
+QUALIFIERS = frozenset({"global", "volatile", "visible", "read", "write", "extern", "remote"})
+
+
+class VariableKind(Enum):
+    """What a declared name stands for; the value is the word used in messages."""
+
+    GPR = "register"
+    ABSOLUTE = "absolute register"
+    SRAM = "$ transfer register"
+    DRAM = "$$ transfer register"
+    NEIGHBOR = "neighbour register"
+    SIGNAL = "signal"
+
+
+REGISTER_KINDS = {
+    VariableKind.GPR: RegisterKind.GPR,
+    VariableKind.ABSOLUTE: RegisterKind.ABSOLUTE,
+    VariableKind.SRAM: RegisterKind.SRAM,
+    VariableKind.DRAM: RegisterKind.DRAM,
+    VariableKind.NEIGHBOR: RegisterKind.NEIGHBOR,
+}
+
+
+def kind_of_name(name: str) -> VariableKind:
+    """The prefix of a register's name decides its kind."""
+    for prefix, kind in (
+        ("$$", VariableKind.DRAM),
+        ("$", VariableKind.SRAM),
+        ("@", VariableKind.ABSOLUTE),
+        ("n$", VariableKind.NEIGHBOR),
+    ):
+        if name.startswith(prefix):
+            return kind
+    return VariableKind.GPR
+
+
+@dataclass(eq=False, slots=True)
+class Variable:
+    """One declared name.
+
+    Attributes:
+        name: as written, lower case; unique only within its scope.
+        kind: from the prefix or the directive.
+        place: the declaration, for messages.
+        count: elements of an array; 1 for a plain name.
+        is_array: written with ``[n]``; elements are ``name[i]``.
+        qualifiers: words of QUALIFIERS given.
+        number: first register or signal number, once known (from ``.addr`` or by allocation).
+        bank: bank given by ``.areg``/``.breg``/``.addr``.
+        fixed: number was given by the program.
+        doubled: a signal used by commands that signal twice.
+        lead: registers reserved before element 0 and, in ``tail``, after the last one.
+        follows: the variable whose numbers this one continues (``.xfer_order``).
+    """
+
+    name: str
+    kind: VariableKind
+    place: Place
+    count: int = 1
+    is_array: bool = False
+    qualifiers: frozenset[str] = frozenset()
+    number: int | None = None
+    bank: Bank | None = None
+    fixed: bool = False
+    doubled: bool = False
+    lead: int = 0
+    tail: int = 0
+    group: list[Variable] | None = None
+
+    @property
+    def span(self) -> int:
+        """Consecutive numbers needed."""
+        if self.kind is VariableKind.SIGNAL:
+            return 2 if self.doubled else 1
+        return self.lead + self.count + self.tail
+
+    @property
+    def uses_read_half(self) -> bool:
+        return "write" not in self.qualifiers or "read" in self.qualifiers
+
+    @property
+    def uses_write_half(self) -> bool:
+        return "read" not in self.qualifiers or "write" in self.qualifiers
+
+
+class ScopeKind(Enum):
+    FILE = "program"
+    BLOCK = ".begin"
+    LOCAL = ".local"
+    SUBROUTINE = ".subroutine"
+    MACRO = "macro"
+
+
+@dataclass(eq=False, slots=True)
+class Scope:
+    """One nesting level of names; labels belong to the macro expansion or the program, not to blocks."""
+
+    kind: ScopeKind
+    place: Place
+    parent: Scope | None = None
+    children: list[Scope] = field(default_factory=list)
+    variables: dict[str, Variable] = field(default_factory=dict)
+    labels: dict[str, tuple[int, Place]] = field(default_factory=dict)
+    orders: list[list[Variable]] = field(default_factory=list)
+
+    def open(self, kind: ScopeKind, place: Place) -> Scope:
+        """A new scope inside this one."""
+        inner = Scope(kind, place, parent=self)
+        self.children.append(inner)
+        return inner
+
+    def enclosing(self) -> Iterator[Scope]:
+        """This scope and those around it, inside out."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
+    def descendants(self) -> Iterator[Scope]:
+        """This scope and all inside it, outside in."""
+        yield self
+        for child in self.children:
+            yield from child.descendants()
+
+    def caller(self, levels_up: int) -> Scope:
+        """The scope of whoever passed an argument down ``levels_up`` macro calls."""
+        scope = self
+        while levels_up and scope.kind is ScopeKind.MACRO and scope.parent is not None:
+            scope = scope.parent
+            levels_up -= 1
+        return scope
+
+    def declare(self, variable: Variable) -> None:
+        """Raises SourceError when the scope already has the name."""
+        known = self.variables.get(variable.name)
+        if known is not None:
+            first = known.place
+            raise SourceError(
+                variable.place, f"{variable.name!r} is declared twice in one scope (first at {first.file}:{first.line})"
+            )
+        self.variables[variable.name] = variable
+
+    def find(self, name: str) -> Variable | None:
+        for scope in self.enclosing():
+            if name in scope.variables:
+                return scope.variables[name]
+        return None
+
+    def define_label(self, name: str, index: int, place: Place, *, levels_up: int = 0) -> None:
+        """Raises SourceError when the macro expansion or program already has the label."""
+        scope = self._label_scope()
+        while levels_up and scope.kind is ScopeKind.MACRO and scope.parent is not None:
+            scope = scope.parent._label_scope()
+            levels_up -= 1
+        if name in scope.labels:
+            first = scope.labels[name][1]
+            raise SourceError(place, f"label '{name}#' is defined twice (first at {first.file}:{first.line})")
+        scope.labels[name] = (index, place)
+
+    def find_label(self, name: str) -> int | None:
+        for scope in self.enclosing():
+            if name in scope.labels:
+                return scope.labels[name][0]
+        return None
+
+    def _label_scope(self) -> Scope:
+        return next(scope for scope in self.enclosing() if scope.kind in (ScopeKind.MACRO, ScopeKind.FILE))

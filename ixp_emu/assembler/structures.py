@@ -1,0 +1,153 @@
+"""Data structures a program names without saying which memory holds them: their declaration and their location."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ixp_emu.assembler.expressions import ExpressionError, Symbols, evaluate
+from ixp_emu.assembler.lowering import Item
+from ixp_emu.assembler.source import Diagnostics, Place, SourceError
+from ixp_emu.assembler.syntax import Assignment, Directive, Name, Node, source_text
+
+__all__ = [
+    "ACCESSES",
+    "MEMORIES",
+    "SHARINGS",
+    "Location",
+    "StructureDeclaration",
+    "base_constant",
+    "declare_structures",
+]
+
+MEMORIES = ("scratch", "sram0", "sram1", "dram", "local")
+ACCESSES = ("read", "write", "add", "test_and_set", "test_and_clr", "test_and_add")
+SHARINGS = ("me", "chip", "context")
+
+# Address bits 31:30 of an SRAM command select the channel. Source: isa.md 1.12.
+_CHANNEL_BIT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class StructureDeclaration:
+    """One ``.structure``: what a placement must know. ``file`` and ``line`` are where it was declared."""
+
+    name: str
+    element_bytes: int
+    count: int
+    align: int
+    access: frozenset[str]
+    sharing: str
+    file: str
+    line: int
+
+    def stride_bytes(self, memory: str) -> int:
+        """Distance of two elements in ``memory``: DRAM elements start at a multiple of 8 bytes."""
+        return -(-self.element_bytes // 8) * 8 if memory == "dram" else self.element_bytes
+
+    def size_bytes(self, memory: str) -> int:
+        """Bytes the whole structure takes in ``memory``."""
+        return self.stride_bytes(memory) * self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a structure lives: one of MEMORIES, and the byte address of element 0 inside that memory."""
+
+    memory: str
+    base: int
+
+
+def base_constant(location: Location) -> int:
+    """The 32-bit address a command uses for element 0; for SRAM it holds the channel."""
+    if location.memory.startswith("sram"):
+        return int(location.memory[-1]) << _CHANNEL_BIT | location.base
+    return location.base
+
+
+# -- declarations ----------------------------------------------------------------------------------------------------
+
+
+def declare_structures(
+    source: Sequence[Item], *, symbols: Symbols, diagnostics: Diagnostics
+) -> tuple[list[Item], dict[str, StructureDeclaration]]:
+    """Takes the ``.structure`` directives out of a program; names are lower case keys, as written in the values."""
+    rest: list[Item] = []
+    declared: dict[str, StructureDeclaration] = {}
+    for item in source:
+        body = item.statement.body
+        if not (isinstance(body, Directive) and body.name == "structure"):
+            rest.append(item)
+            continue
+        try:
+            declaration = _declaration(body, item.place, symbols)
+            known = declared.setdefault(declaration.name.lower(), declaration)
+            if known is not declaration:
+                raise SourceError(
+                    item.place,
+                    f"structure {declaration.name!r} is declared twice (first at {known.file}:{known.line})",
+                )
+        except SourceError as error:
+            diagnostics.add(error)
+    return rest, declared
+
+
+def _declaration(body: Directive, place: Place, symbols: Symbols) -> StructureDeclaration:
+    if not body.items or not isinstance(body.items[0], Name):
+        raise SourceError(place, ".structure needs a name")
+    name = body.items[0].spelling
+    values: dict[str, list[Node]] = {}
+    key: str | None = None
+    for node in body.items[1:]:
+        if isinstance(node, Assignment):
+            key = node.key
+            if key in values:
+                raise SourceError(place, f"structure {name!r}: {key} is given twice")
+            values[key] = [node.value]
+        elif key == "access":
+            values[key].append(node)
+        else:
+            raise SourceError(
+                place, f"structure {name!r}: unexpected {source_text(node)!r}, keys are written key=value"
+            )
+    allowed = ("element_bytes", "count", "align", "access", "sharing")
+    for key in values:
+        if key not in allowed:
+            raise SourceError(place, f"structure {name!r}: unknown key {key!r}; known are {', '.join(allowed)}")
+    for key in ("element_bytes", "count", "access", "sharing"):
+        if key not in values:
+            raise SourceError(place, f"structure {name!r}: {key} is missing")
+
+    def number(key: str, default: int) -> int:
+        if key not in values:
+            return default
+        try:
+            return evaluate(values[key][0], symbols)
+        except ExpressionError as error:
+            raise SourceError(place, f"structure {name!r}: {key}: {error}") from None
+
+    def words(key: str, allowed_words: Sequence[str]) -> list[str]:
+        found = [source_text(node).lower() for node in values[key]]
+        for word in found:
+            if word not in allowed_words:
+                raise SourceError(place, f"structure {name!r}: {key} {word!r}: must be {', '.join(allowed_words)}")
+        return found
+
+    element_bytes, count, align = number("element_bytes", 0), number("count", 0), number("align", 4)
+    if element_bytes <= 0 or element_bytes % 4:
+        raise SourceError(place, f"structure {name!r}: element_bytes {element_bytes}: must be a positive multiple of 4")
+    if count <= 0:
+        raise SourceError(place, f"structure {name!r}: count {count}: must be positive")
+    if align < 4 or align & (align - 1):
+        raise SourceError(place, f"structure {name!r}: align {align}: must be a power of two, 4 or more")
+    outer = place.outermost()
+    return StructureDeclaration(
+        name,
+        element_bytes,
+        count,
+        align,
+        frozenset(words("access", ACCESSES)),
+        words("sharing", SHARINGS)[0],
+        outer.file,
+        outer.line,
+    )

@@ -1,0 +1,204 @@
+"""A chip seen from Python: build its record, load programs and memories, look at its state by name."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ixp_emu.chip import layout
+from ixp_emu.chip.compiled import NEVER
+from ixp_emu.chip.hardware import Hardware
+from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1
+from ixp_emu.chip.rows import build_rows
+
+__all__ = ["Memories", "configure_ring", "initialise", "load_program", "new_chips", "reach"]
+
+_SPECIFICATION = {
+    "fifo_latency": "command.fifo_latency",
+    "fifo_depth": "command.fifo_depth",
+    "sbus_cycles": "sbus.longword_cycles",
+    "dbus_cycles": "dbus.quadword_cycles",
+    "dbus_media_cycles": "dbus.media_quadword_cycles",
+    "push_latency": "push.latency",
+    "pull_latency": "pull.latency",
+    "sbus_depth": "sbus.push_depth",
+    "dbus_depth": "dbus.push_depth",
+    "ring_lag": "scratch.ring_flag_lag",
+    "ring_margin": "scratch.ring_full_margin",
+    "hash_cycles": "hash.key_cycles",
+    "cap_signal_latency": "cap.signal_latency",
+    "neighbor_latency": "neighbor.signal_latency",
+    "banks": "dram.banks",
+    "bank_queue_depth": "dram.bank_queue_depth",
+    "bank_interleave": "dram.bank_interleave_bytes",
+    "row_bytes": "dram.row_bytes",
+    "dram_cas": "dram.cas",
+    "dram_activate": "dram.activate",
+    "dram_precharge": "dram.precharge",
+    "dram_write_recovery": "dram.write_recovery",
+    "dram_turnaround": "dram.turnaround",
+    "refresh_interval": "dram.refresh_interval",
+    "refresh_cycles": "dram.refresh_cycles",
+    "me_khz": "me_clock_khz",
+    "msf_khz": "msf.clock_khz",
+    "width_bytes": "msf.width_bytes",
+    "element_bytes": "msf.element_bytes",
+    "freelist_depth": "msf.freelist_depth",
+    "status_latency": "msf.status_latency",
+    "mac_rx_bytes": "mac.rx_fifo_bytes",
+    "mac_tx_bytes": "mac.tx_fifo_bytes",
+}
+_ERRATUM_ELEMENTS = (0, 9, 18, 27)
+
+
+class Memories:
+    """The mapped SRAM and DRAM of one chip; pages cost nothing until touched.
+
+    Attributes:
+        words: target number -> uint32 array over the memory, a longword each (byte 0 of a longword = bits 31:24).
+    """
+
+    def __init__(self, hardware: Hardware) -> None:
+        self._maps: list[mmap.mmap] = []
+        self.words: dict[int, NDArray[np.uint32]] = {}
+        for target, name in ((SRAM0, "sram"), (SRAM1, "sram"), (DRAM, "dram")):
+            block = mmap.mmap(-1, hardware[f"{name}.size_bytes"])
+            self._maps.append(block)
+            self.words[target] = np.frombuffer(block, np.uint32)
+
+
+def new_chips(count: int) -> NDArray[Any]:
+    """Records of ``count`` chips, all zero; only touched pages cost memory."""
+    block = mmap.mmap(-1, CHIP.itemsize * count)
+    return np.frombuffer(block, CHIP)
+
+
+def bind_memories(chip: Any, memories: Memories) -> None:
+    """Write the memories' addresses into the record (also after a restore)."""
+    for target, words in memories.words.items():
+        chip["memory"][target] = words.ctypes.data
+
+
+def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
+    """Reset state of a chip without programs and ports."""
+    for field, name in _SPECIFICATION.items():
+        chip[field] = hardware[name]
+    chip["bus_latency"] = hardware["command.bus_latency"] + hardware["command.decode"]
+    for target, name in enumerate(("scratch", "sram", "sram", "dram", "msf")):
+        chip["inlet_depth"][target] = hardware[f"{name}.inlet_depth"]
+        chip["delay"][target] = hardware[f"{name}.controller_delay"]
+        chip["size_bytes"][target] = hardware[f"{name}.size_bytes"] if target != MSF else 0x4000
+        per_unit = "quadword_cycles" if target == DRAM else "longword_cycles"
+        chip["longword_cycles"][target] = hardware[f"{name}.{per_unit}"]
+        chip["command_cycles"][target] = hardware[f"{name}.command_cycles"] if target != DRAM else 2
+    for index, width in enumerate((48, 64, 128)):
+        chip["hash_latency"][index] = hardware[f"hash.latency_{width}"]
+    chip["rbuf_elements"] = hardware["msf.rbuf_bytes"] // hardware["msf.element_bytes"]
+    chip["tbuf_elements"] = hardware["msf.tbuf_bytes"] // hardware["msf.element_bytes"]
+    bind_memories(chip, memories)
+    chip["keys"][:] = NEVER
+    chip["pool_free"][:] = np.arange(layout.POOL_SLOTS)
+    chip["pool_top"] = layout.POOL_SLOTS
+    chip["arbiter_last"][:] = 3  # round robin begins with the first
+    chip["push_last"][:] = (5, 5, 0)
+    chip["pull_last"][:] = (3, 3, 0)
+    chip["bank"]["row"][:] = -1
+    chip["bank_last"] = hardware["dram.banks"] - 1
+    chip["dram_last_write"] = -1
+    chip["refresh_due"] = hardware["dram.refresh_interval"]
+    chip["rx_end"] = chip["tx_end"] = NEVER
+    chip["port"]["wire_end"][:] = NEVER
+    skipped = _ERRATUM_ELEMENTS if hardware["msf.rbuf_erratum"] and hardware["msf.element_bytes"] == 64 else ()
+    free = [element for element in range(int(chip["rbuf_elements"])) if element not in skipped]
+    chip["rbuf_free"][: len(free)] = free
+    chip["rbuf_free_count"] = len(free)
+    chip["rbuf_state"][free] = 1
+    for me in chip["me"]:
+        me["result"] = 1  # N and Z clear
+        me["file"][CONSTANTS : CONSTANTS + 256] = np.arange(256)
+        me["cam_order"][:] = np.arange(16)
+
+
+def load_program(
+    chip: Any,
+    engine: int,
+    words: Sequence[int] | None,
+    *,
+    rows: NDArray[Any] | None = None,
+    contexts: int = 0xFF,
+    entry: int = 0,
+    four_contexts: bool = False,
+) -> None:
+    """Load a program into an ME and start it at cycle 0.
+
+    Parameters:
+        engine: 0..7.
+        words: 40-bit words; ignored when ``rows`` (from :func:`build_rows`) is given.
+        contexts: mask of enabled contexts.
+        entry: start address.
+    """
+    if rows is None:
+        rows = build_rows(words or (), contexts=4 if four_contexts else 8)
+    me = chip["me"][engine]
+    chip["store"][engine][: len(rows)] = rows
+    me["program_words"] = len(rows)
+    me["enabled"] = contexts & (0x55 if four_contexts else 0xFF)
+    me["context_step"] = 2 if four_contexts else 1
+    me["ready"] = me["enabled"]
+    me["request"][:] = 1  # voluntary
+    me["wakeup"][:] = 1
+    me["signals"][:] = 1
+    me["pc"][:] = entry
+    me["context"] = layout.CONTEXTS - 1  # so that the first choice begins with context 0
+    me["state"] = 1
+    chip["keys"][engine] = (3 << 5) | engine
+
+
+def configure_ring(
+    chip: Any, ring: int, *, base: int, size: int, flag_empty: bool = False, contents: Sequence[int] = ()
+) -> None:
+    """Set up a scratch ring.
+
+    Parameters:
+        ring: 0..15.
+        base: byte address in scratch.
+        size: longwords, 128, 256, 512 or 1024.
+        flag_empty: the status flag means empty (else nearly full).
+        contents: longwords already in it.
+    """
+    chip["ring_base"][ring] = base
+    chip["ring_size"][ring] = size
+    chip["ring_head"][ring] = 0
+    chip["ring_count"][ring] = len(contents)
+    chip["ring_empty_flag"][ring] = int(flag_empty)
+    chip["scratch"][base // 4 : base // 4 + len(contents)] = contents
+    full = len(contents) > size - int(chip["ring_margin"])
+    chip["ring_flag"][ring] = int(len(contents) == 0) if flag_empty else int(full)
+    chip["ring_flag_before"][ring] = chip["ring_flag"][ring]
+
+
+def reach(chip: Any, now: int) -> dict[str, NDArray[np.int64]]:
+    """Cycle accounts of the MEs at the end of a run of ``now`` cycles: what lies beyond is taken off.
+
+    Returns:
+        ``executing``, ``aborted``, ``stalled``, ``idle``: int64 arrays of 8; for an ME with a program they sum to ``now``.
+    """
+    me = chip["me"]
+    account = {name: me[name].copy() for name in ("executing", "aborted", "stalled", "idle")}
+    for index in range(layout.ENGINES):
+        state = int(me["state"][index])
+        if state == 0:
+            account["idle"][index] = now
+            continue
+        difference = now - int(me["time"][index])
+        if difference > 0:  # idle or stalled since then
+            account["stalled" if state == 3 else "idle"][index] += difference
+        else:  # slots of a branch or swap that fall behind the end
+            account["aborted"][index] += difference
+    return account
+
+

@@ -1,0 +1,119 @@
+"""The clock of a chip and of a group of linked chips: the only kernels Python calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ixp_emu.chip.buses import deliver_step, grant_command, pull_step, push_step
+from ixp_emu.chip.compiled import compiled, kernel, load_acquire, store_release, u
+from ixp_emu.chip.dram import dram_step
+from ixp_emu.chip.layout import CMD_ARBITER, DELIVERY, MEDIA_RX, MEDIA_TX, PULL, PUSH, SCRATCH, SRAM0, SRAM1, UNIT
+from ixp_emu.chip.layout import DRAM as DRAM_UNIT
+from ixp_emu.chip.media import PORT_LINK, media_rx_step, media_tx_step
+from ixp_emu.chip.microengine import run_engine
+from ixp_emu.chip.msf import msf_step
+from ixp_emu.chip.queues import first_key, hasten
+from ixp_emu.chip.scratch import scratch_step
+from ixp_emu.chip.sram import sram_step
+
+__all__ = ["advance_chip", "advance_group"]
+
+
+@compiled
+def _run(chip: Any, until: int) -> None:
+    """Execute every event of a chip before cycle ``until``, or until it asks to stop."""
+    limit = until << 8
+    for index in range(chip.ports):  # frames that other chips have sent meanwhile
+        if chip.port[u(index)].kind == PORT_LINK:
+            hasten(chip, MEDIA_RX, 4, max(chip.now, chip.published))
+    events = 0
+    while chip.stop == 0:
+        key = first_key(chip)
+        if key >= limit:
+            break
+        events += 1
+        agent = key & 31
+        time = key >> 8
+        chip.now = time
+        if agent < 8:
+            run_engine(chip, agent, until)
+        elif agent == CMD_ARBITER or agent == CMD_ARBITER + 1:
+            grant_command(chip, agent - CMD_ARBITER, time)
+        elif agent >= PUSH and agent < PUSH + 3:
+            push_step(chip, agent - PUSH, time)
+        elif agent == DELIVERY:
+            deliver_step(chip, time)
+        elif agent == UNIT + SCRATCH:
+            scratch_step(chip, time)
+        elif agent == UNIT + SRAM0 or agent == UNIT + SRAM1:
+            sram_step(chip, agent - UNIT, time)
+        elif agent == UNIT + DRAM_UNIT:
+            dram_step(chip, time)
+        elif agent < PUSH:
+            pull_step(chip, agent - PULL, time)
+        elif agent == MEDIA_RX:
+            media_rx_step(chip, time)
+        elif agent == MEDIA_TX:
+            media_tx_step(chip, time)
+        else:
+            msf_step(chip, time)
+    chip.events += events
+
+
+@kernel
+def advance_chip(chips: Any, index: int, until: int) -> int:
+    """Run one unlinked chip up to (excluding) cycle ``until``; returns 1 if it stopped earlier."""
+    chip = chips[u(index)]
+    _run(chip, until)
+    if chip.stop == 0:
+        chip.published = until
+        return 0
+    return 1
+
+
+@kernel
+def advance_group(
+    chips: Any, first: int, last: int, clocks: int, latency: Any, until: int, budget: int
+) -> int:
+    """Run chips first..last-1 of a linked cluster up to ``until``, in step with the other workers' chips.
+
+    Parameters:
+        chips: array of CHIP.
+        clocks: address of the published clocks, one int64 a chip.
+        latency: latency[j, i]: link latency from chip j to chip i in cycles, 0 if not linked.
+        budget: rounds without progress after which to return 2 (the caller checks for a key press and calls again).
+
+    Returns:
+        0 all chips reached ``until``, 1 a chip stopped, 2 the budget is used up.
+    """
+    count = chips.shape[0]
+    idle = 0
+    while True:
+        done = True
+        progress = False
+        for i in range(first, last):
+            chip = chips[u(i)]
+            clock = chip.published
+            if clock >= until:
+                continue
+            bound = until
+            for j in range(count):
+                ahead = latency[u(j), u(i)]
+                if ahead > 0:
+                    bound = min(bound, load_acquire(clocks + 8 * j) + ahead)
+            if bound > clock:
+                _run(chip, bound)
+                if chip.stop != 0:
+                    return 1
+                chip.published = bound
+                store_release(clocks + 8 * i, bound)
+                progress = True
+            if bound < until:
+                done = False
+        if done:
+            return 0
+        idle = 0 if progress else idle + 1
+        if idle > budget:
+            return 2
+
+

@@ -1,0 +1,172 @@
+"""Codes shared by the decoder of rows and the compiled units: row kinds, commands, flags and faults."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = [
+    "ACTION_AUX",
+    "ACTION_DOUBLE",
+    "ACTION_INDIRECT",
+    "ACTION_MEDIA",
+    "ACTION_PUSHED",
+    "ACTION_RETURNS",
+    "ACTION_SWAP",
+    "FAULT_NAMES",
+    "MASTER_HASH",
+    "MASTER_MSF",
+    "MASTER_SCRATCH",
+    "MASTER_SRAM",
+    "MASTER_STATUS",
+    "ROW_INDEXED",
+    "ROW_TRANSFER",
+    "Command",
+    "Fault",
+    "Kind",
+    "Shift",
+]
+
+
+class _Kind(NamedTuple):
+    """What a row executes. ALU operations take the kinds below ``ALU_END``, in the order of the registry."""
+
+    ALU_END: int = 32
+    SHIFT: int = 32  # alu_shf
+    ASR: int = 33
+    DOUBLE_SHIFT: int = 34
+    BYTE_ALIGN: int = 35
+    LD_FIELD: int = 36
+    IMMED: int = 37
+    IMMED_PART: int = 38
+    POP_COUNT: int = 39
+    BRANCH: int = 40
+    BRANCH_CC: int = 41
+    BRANCH_CTX: int = 42
+    BRANCH_BIT: int = 43
+    BRANCH_BYTE: int = 44
+    BRANCH_SIGNAL: int = 45
+    BRANCH_INPUT: int = 46
+    JUMP: int = 47
+    CTX_ARB: int = 48
+    HALT: int = 49
+    CSR_READ: int = 50
+    CSR_WRITE: int = 51
+    CAM_CLEAR: int = 52
+    CAM_LOOKUP: int = 53
+    CAM_READ_TAG: int = 54
+    CAM_READ_STATE: int = 55
+    CAM_WRITE: int = 56
+    CAM_WRITE_STATE: int = 57
+    CRC: int = 58
+    COMMAND: int = 59
+    NOT_MODELLED: int = 60
+    INVALID: int = 61
+
+
+Kind = _Kind()
+
+
+class _Shift(NamedTuple):
+    """Shift of the right operand."""
+
+    NONE: int = 0
+    LEFT: int = 1
+    RIGHT: int = 2
+    ROTATE: int = 3
+    LEFT_INDIRECT: int = 4
+    RIGHT_INDIRECT: int = 5
+
+
+Shift = _Shift()
+
+
+class _Command(NamedTuple):
+    """Command codes, independent of the target."""
+
+    READ: int = 0
+    WRITE: int = 1
+    SWAP: int = 2
+    SET: int = 3
+    CLR: int = 4
+    ADD: int = 5
+    SUB: int = 6
+    INCR: int = 7
+    DECR: int = 8
+    GET: int = 9
+    PUT: int = 10
+    RBUF_RD: int = 11
+    TBUF_WR: int = 12
+    HASH_48: int = 13
+    HASH_64: int = 14
+    HASH_128: int = 15
+    CAP_READ: int = 16
+    CAP_WRITE: int = 17
+    CAP_FAST_WRITE: int = 18
+    MSF_FAST_WRITE: int = 19
+    SIGNAL: int = 20  # not a command: a signal on its way
+    STATUS: int = 21  # not a command: receive status on its way
+
+
+Command = _Command()
+
+
+ROW_INDEXED = 1
+"""An operand goes through LM_ADDR or T_INDEX; the row's a, b, d are then codes."""
+ROW_TRANSFER = 2
+"""The row reads transfer-in or writes transfer-out registers."""
+
+ACTION_SWAP = 1
+ACTION_DOUBLE = 2
+ACTION_INDIRECT = 4
+ACTION_RETURNS = 8
+"""Pushes data back to the ME."""
+ACTION_MEDIA = 16
+"""DRAM data moves to or from the media buffers."""
+ACTION_PUSHED = 32
+"""On its way from a push bus: delivery writes registers."""
+ACTION_AUX = 64
+"""Signal only, no counted latency."""
+
+MASTER_SCRATCH, MASTER_HASH, MASTER_SRAM, _, MASTER_MSF, MASTER_STATUS = range(6)
+"""Request queues of an S_push bus; MASTER_SRAM + channel."""
+
+
+class _Fault(NamedTuple):
+    """Why a chip stopped."""
+
+    NONE: int = 0
+    HALT: int = 1
+    INVALID_WORD: int = 2
+    PC_OUTSIDE: int = 3
+    NOT_MODELLED: int = 4
+    LOCAL_MEMORY: int = 5
+    ACCESS_OUTSIDE: int = 6
+    RING_FULL: int = 7
+    FREELIST_FULL: int = 8
+    ELEMENT_FREE: int = 9
+    TBUF_VALID: int = 10
+    TBUF_CONTROL: int = 11
+    STUCK: int = 12
+    INTERNAL: int = 13
+    MEDIA_ADDRESS: int = 14
+
+
+Fault = _Fault()
+
+
+FAULT_NAMES = {
+    Fault.HALT: "halt",
+    Fault.INVALID_WORD: "invalid instruction word",
+    Fault.PC_OUTSIDE: "program counter outside the program",
+    Fault.NOT_MODELLED: "instruction not modelled",
+    Fault.LOCAL_MEMORY: "local memory address above 639",
+    Fault.ACCESS_OUTSIDE: "access outside a memory",
+    Fault.RING_FULL: "put into a full ring",
+    Fault.FREELIST_FULL: "thread free list beyond its depth",
+    Fault.ELEMENT_FREE: "RBUF element freed twice",
+    Fault.TBUF_VALID: "TBUF element validated while valid",
+    Fault.TBUF_CONTROL: "bad TBUF control word",
+    Fault.STUCK: "packets in flight and nothing moves",
+    Fault.INTERNAL: "command pool or delivery queue exhausted",
+    Fault.MEDIA_ADDRESS: "RBUF/TBUF address outside the buffer",
+}

@@ -1,0 +1,173 @@
+"""Compilation settings and the few machine-level operations that numba does not offer.
+
+Kernels are cached in a folder named after a hash of the package's sources, because numba's own check sees only the
+file of the cached function, not of its callees.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+__all__ = [
+    "NEVER",
+    "compiled",
+    "count_trailing_zeros",
+    "kernel",
+    "load_acquire",
+    "load_u8",
+    "load_u32",
+    "s64",
+    "small",
+    "store_release",
+    "store_u8",
+    "store_u32",
+    "u",
+]
+
+NEVER = 1 << 62
+"""A time or key later than any real one."""
+
+
+def _cache_folder() -> Path:
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    digest.update(f"{numba.__version__} {np.__version__}".encode())
+    for source in sorted(package.rglob("*.py")):
+        if source.parent.name in ("isa", "chip"):
+            digest.update(source.read_bytes())
+    base = os.environ.get("IXPEMU_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "ixpemu" / digest.hexdigest()[:16]
+
+
+numba.config.CACHE_DIR = str(_cache_folder())
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+
+
+def compiled(function: _F) -> _F:
+    """Compile as a callee of a kernel; never cached by itself."""
+    return njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
+
+
+def small(function: _F) -> _F:
+    """Compile as a callee that is inlined at every call."""
+    return njit(**_OPTIONS, forceinline=True)(function)  # type: ignore[no-any-return]
+
+
+def kernel(function: _F) -> _F:
+    """Compile as an entry point called from Python, cached on disk."""
+    return njit(**_OPTIONS, cache=True)(function)  # type: ignore[no-any-return]
+
+
+@intrinsic
+def u(typingctx: Any, value: Any) -> Any:
+    """Reinterpret an integer as unsigned 64 bits: an index without numba's wrap-around test."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if value.bitwidth == 64:
+            return args[0]
+        extend = builder.sext if value.signed else builder.zext
+        return extend(args[0], ir.IntType(64))
+
+    return types.uint64(value), codegen
+
+
+@intrinsic
+def s64(typingctx: Any, value: Any) -> Any:
+    """Any integer as int64 (numba's ``int`` keeps fields unsigned, and mixed arithmetic becomes floating point)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if value.bitwidth == 64:
+            return args[0]
+        extend = builder.sext if value.signed else builder.zext
+        return extend(args[0], ir.IntType(64))
+
+    return types.int64(value), codegen
+
+
+def _pointer(builder: Any, address: Any, bits: int) -> Any:
+    return builder.inttoptr(address, ir.IntType(bits).as_pointer())
+
+
+def _loader(bits: int) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = builder.load(_pointer(builder, args[0], bits), align=bits // 8)
+        return builder.zext(value, ir.IntType(64))
+
+    return codegen
+
+
+def _storer(bits: int) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = builder.trunc(args[1], ir.IntType(bits))
+        builder.store(value, _pointer(builder, args[0], bits), align=bits // 8)
+        return context.get_dummy_value()
+
+    return codegen
+
+
+@intrinsic
+def load_u32(typingctx: Any, address: Any) -> Any:
+    """The 32-bit word at a raw address, as int64."""
+    return types.int64(types.int64), _loader(32)
+
+
+@intrinsic
+def load_u8(typingctx: Any, address: Any) -> Any:
+    """The byte at a raw address, as int64."""
+    return types.int64(types.int64), _loader(8)
+
+
+@intrinsic
+def store_u32(typingctx: Any, address: Any, value: Any) -> Any:
+    """Store the low 32 bits of an int64 at a raw address."""
+    return types.void(types.int64, types.int64), _storer(32)
+
+
+@intrinsic
+def store_u8(typingctx: Any, address: Any, value: Any) -> Any:
+    """Store the low 8 bits of an int64 at a raw address."""
+    return types.void(types.int64, types.int64), _storer(8)
+
+
+@intrinsic
+def load_acquire(typingctx: Any, address: Any) -> Any:
+    """The int64 at a raw, aligned address; later reads are not moved before it."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load_atomic(_pointer(builder, args[0], 64), "acquire", 8)
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def store_release(typingctx: Any, address: Any, value: Any) -> Any:
+    """Store an int64 at a raw, aligned address; earlier writes are not moved behind it."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store_atomic(args[1], _pointer(builder, args[0], 64), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def count_trailing_zeros(typingctx: Any, value: Any) -> Any:
+    """Number of zero bits below the lowest set bit of a non-zero int64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], cgutils.true_bit)
+
+    return types.int64(types.int64), codegen

@@ -1,0 +1,59 @@
+"""The registry's semantics, compiled, and dispatch to them by row kind.
+
+The functions of ``ixp_emu.isa.semantics`` are plain Python that never imports numba; here each is compiled in a
+namespace where it finds the others compiled too. numba cannot call a function out of a table, so dispatch is a chain
+of comparisons, generated from the registry (``source_text`` prints it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from ixp_emu.chip.compiled import small
+from ixp_emu.chip.rows import ALU_FUNCTIONS, SHIFT_FUNCTIONS
+from ixp_emu.isa import semantics
+
+__all__ = ["alu", "compiled_semantics", "shift_logic", "source_text"]
+
+
+def _compile_all() -> dict[str, Any]:
+    namespace: dict[str, Any] = dict(vars(semantics))
+    for name, value in vars(semantics).items():
+        if isinstance(value, FunctionType) and value.__module__ == semantics.__name__:
+            namespace[name] = small(FunctionType(value.__code__, namespace, name))
+    return namespace
+
+
+_NAMESPACE = _compile_all()
+
+
+def compiled_semantics(name: str) -> Any:
+    """The compiled form of a function of ``ixp_emu.isa.semantics``."""
+    return _NAMESPACE[name]
+
+
+def source_text(name: str, functions: tuple[tuple[int, Callable[..., Any]], ...]) -> str:
+    """Python text of a function ``name(code, left, right, carry)`` that calls the function of each code."""
+    lines = [f"def {name}(code, left, right, carry):"]
+    for code, function in functions:
+        call = f"{function.__name__}(left, right, carry)"
+        if function.__code__.co_argcount == 1:  # a function of the right operand alone: no carry, no overflow
+            call = f"{function.__name__}(right), 0, 0"
+        lines += [f"    if code == {code}:", f"        return {call}"]
+    lines.append("    return 0, 0, 0")
+    return "\n".join(lines) + "\n"
+
+
+def _generate(name: str, functions: tuple[tuple[int, Callable[..., Any]], ...]) -> Any:
+    namespace = dict(_NAMESPACE)
+    exec(compile(source_text(name, functions), f"<dispatch of {name}>", "exec"), namespace)
+    return small(namespace[name])
+
+
+alu = _generate("alu", ALU_FUNCTIONS)
+"""alu(row kind, left, right, carry) -> (result, carry, overflow)."""
+
+shift_logic = _generate("shift_logic", SHIFT_FUNCTIONS)
+"""shift_logic(option, left, shifted right, carry) -> (result, carry, overflow)."""

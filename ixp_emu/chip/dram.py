@@ -1,0 +1,196 @@
+"""The DDR DRAM controller: bank queues, open rows, one data bus, refresh (docs/hardware-model.md, section 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ixp_emu.chip.buses import complete, free_inlet, reply
+from ixp_emu.chip.codes import Command, Fault
+from ixp_emu.chip.compiled import NEVER, compiled, load_u32, s64, small, store_u32, u
+from ixp_emu.chip.layout import DRAM, PAGE_SHIFT, UNIT
+from ixp_emu.chip.queues import append, edge, event_key, fail, pop
+
+__all__ = ["dram_step"]
+
+
+@small
+def _is_write(code: int) -> bool:
+    return code == Command.WRITE or code == Command.RBUF_RD
+
+
+@compiled
+def _catch_up_refresh(chip: Any, time: int) -> None:
+    """Start every refresh that was due, with the bus and all banks free, at or before this edge."""
+    while chip.refresh_due <= time:
+        start = max(chip.refresh_due, chip.dram_bus_free)
+        for bank in range(chip.banks):
+            start = max(start, chip.bank[u(bank)].busy)
+        start = edge(start)
+        if start > time:
+            return
+        end = start + chip.refresh_cycles
+        chip.dram_bus_free = end
+        for bank in range(chip.banks):
+            chip.bank[u(bank)].row = -1
+            chip.bank[u(bank)].busy = end
+        chip.refresh_due += chip.refresh_interval
+
+
+@compiled
+def _distribute(chip: Any, time: int) -> None:
+    inlet = chip.inlet[u(DRAM)]
+    if inlet.count == 0:
+        return
+    command = chip.pool[u(inlet.head)]
+    if command.ready > time:
+        return
+    queue = chip.bank_queue[u((command.address // chip.bank_interleave) % chip.banks)]
+    if queue.count >= chip.bank_queue_depth:
+        return
+    append(chip, queue, pop(chip, inlet))
+    free_inlet(chip, DRAM, time)
+
+
+@small
+def _activation(chip: Any, bank: Any, command: Any) -> int:
+    """Cycles before the column command: 0 for an open row."""
+    row = command.address // (chip.row_bytes * chip.banks)
+    if bank.row == row:
+        return 0
+    if bank.row < 0:
+        return s64(chip.dram_activate)
+    return s64(chip.dram_activate + chip.dram_precharge)
+
+
+@small
+def _turnaround(chip: Any, write: int) -> int:
+    if chip.dram_last_write >= 0 and chip.dram_last_write != write:
+        return s64(chip.dram_turnaround)
+    return 0
+
+
+@small
+def _eligible_time(chip: Any, index: int) -> int:
+    """When the head of a bank queue may be scheduled if nothing else is before it; NEVER while unknown."""
+    queue = chip.bank_queue[u(index)]
+    command = chip.pool[u(queue.head)]
+    bank = chip.bank[u(index)]
+    write = 1 if _is_write(s64(command.code)) else 0
+    if write:
+        if command.pulled == NEVER:
+            return NEVER
+        time = s64(command.pulled)
+    else:
+        if chip.push[u(2), u(0)].count >= chip.dbus_depth:
+            chip.unit_blocked[u(DRAM)] = 1
+            return NEVER
+        time = 0
+    before = _activation(chip, bank, command)
+    if before > 0:
+        time = max(time, bank.busy)
+    return max(time, chip.dram_bus_free + _turnaround(chip, write) - before - chip.dram_cas)
+
+
+@compiled
+def _choose(chip: Any, time: int) -> int:
+    """The bank to schedule now, -1 for none."""
+    first = -1
+    for step in range(1, chip.banks + 1):
+        index = (chip.bank_last + step) % chip.banks
+        if chip.bank_queue[u(index)].count == 0 or _eligible_time(chip, index) > time:
+            continue
+        command = chip.pool[u(chip.bank_queue[u(index)].head)]
+        turns = _turnaround(chip, 1 if _is_write(s64(command.code)) else 0) > 0
+        if first < 0:
+            if not turns or chip.bank[u(index)].skipped >= 2:
+                return s64(index)
+            first = index
+        elif not turns:
+            chip.bank[u(first)].skipped += 1
+            return s64(index)
+    return s64(first)
+
+
+@compiled
+def _schedule(chip: Any, index: int, time: int) -> None:
+    slot = pop(chip, chip.bank_queue[u(index)])
+    command = chip.pool[u(slot)]
+    bank = chip.bank[u(index)]
+    code = s64(command.code)
+    write = 1 if _is_write(code) else 0
+    quadwords = s64(command.count)
+    address = command.address & 0xFFFFFFF8
+    if address + quadwords * 8 > chip.size_bytes[u(DRAM)]:
+        fail(chip, Fault.ACCESS_OUTSIDE, time, s64(command.me), s64(command.ctx), address)
+        return
+    structure = u(command.structure)
+    chip.references[u(DRAM)] += 1
+    chip.longwords[u(DRAM)] += quadwords * 2
+    chip.structure_refs[u(DRAM), structure] += 1
+    chip.structure_longwords[u(DRAM), structure] += quadwords * 2
+    chip.queue_wait[u(DRAM)] += time - command.ready
+    start = time + _activation(chip, bank, command) + chip.dram_cas
+    end = start + quadwords * chip.longword_cycles[u(DRAM)]
+    chip.unit_busy[u(DRAM)] += quadwords * chip.longword_cycles[u(DRAM)]
+    chip.dram_bus_free = end
+    chip.dram_last_write = write
+    bank.row = command.address // (chip.row_bytes * chip.banks)
+    bank.busy = end + (chip.dram_write_recovery if write else 0)
+    bank.skipped = 0
+    chip.bank_last = index
+    memory = chip.memory[u(DRAM)] + address
+    if write:
+        chip.dirty_dram[u(address >> PAGE_SHIFT)] = 1
+        chip.dirty_dram[u((address + quadwords * 8 - 1) >> PAGE_SHIFT)] = 1
+        mask = s64(command.mask)
+        for i in range(quadwords * 2):
+            value = s64(command.data[u(i)])
+            lanes = (mask >> ((i & 1) * 4)) & 15
+            if lanes != 15:
+                keep = 0
+                for byte in range(4):
+                    if not (lanes >> byte) & 1:
+                        keep |= 0xFF << (24 - byte * 8)
+                value = (load_u32(memory + i * 4) & keep) | (value & (keep ^ 0xFFFFFFFF))
+            store_u32(memory + i * 4, value)
+        complete(chip, slot, command, end + chip.delay[u(DRAM)])
+    else:
+        for i in range(quadwords * 2):
+            command.data[u(i)] = load_u32(memory + i * 4)
+        reply(chip, slot, command, 2, 0, start + chip.longword_cycles[u(DRAM)] + chip.delay[u(DRAM)])
+
+
+@compiled
+def _next_time(chip: Any, time: int) -> int:
+    """The next edge at which the controller can do anything; NEVER if it is empty or waits for a bus."""
+    following = NEVER
+    inlet = chip.inlet[u(DRAM)]
+    if inlet.count > 0:
+        command = chip.pool[u(inlet.head)]
+        queue = chip.bank_queue[u((command.address // chip.bank_interleave) % chip.banks)]
+        if queue.count < chip.bank_queue_depth:
+            following = command.ready
+    for index in range(chip.banks):
+        if chip.bank_queue[u(index)].count > 0:
+            following = min(following, _eligible_time(chip, index))
+    if following == NEVER:
+        return NEVER
+    return edge(max(following, time + 2))
+
+
+@compiled
+def dram_step(chip: Any, time: int) -> None:
+    """Phase 1 of an edge: distribute to the bank queues, refresh, schedule at most one command."""
+    _distribute(chip, time)
+    _catch_up_refresh(chip, time)
+    if chip.refresh_due > time:
+        index = _choose(chip, time)
+        if index >= 0:
+            _schedule(chip, index, time)
+    following = _next_time(chip, time)
+    if chip.refresh_due <= time and following < NEVER:  # a refresh waits for banks and bus
+        wait = chip.dram_bus_free
+        for bank in range(chip.banks):
+            wait = max(wait, chip.bank[u(bank)].busy)
+        following = min(following, edge(max(wait, time + 2)))
+    chip.keys[u(UNIT + DRAM)] = NEVER if following == NEVER else event_key(following, 1, UNIT + DRAM)

@@ -1,0 +1,465 @@
+"""State layout: one chip is one record of :data:`CHIP`.
+
+Everything a checkpoint needs is here as plain numbers, but the memories (SRAM, DRAM), which are mapped blocks whose
+addresses the record holds. Times are ME cycles (int64); ``NEVER`` means no time is known.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "AGENTS",
+    "CHIP",
+    "CMD_ARBITER",
+    "COMMAND",
+    "CONSTANTS",
+    "CONTEXTS",
+    "DELIVERY",
+    "DELIVERY_SLOTS",
+    "DRAM",
+    "DRAM_IN",
+    "DRAM_OUT",
+    "ENGINES",
+    "FILE_SIZE",
+    "GPR_A",
+    "GPR_B",
+    "LATENCY_BINS",
+    "LATENCY_BIN_CYCLES",
+    "LOCAL_MEMORY",
+    "LOCAL_MEMORY_WORDS",
+    "MEDIA_RX",
+    "MEDIA_TX",
+    "MICROENGINE",
+    "MSF",
+    "NEIGHBOR",
+    "PAGE_SHIFT",
+    "POOL_SLOTS",
+    "PORTS",
+    "PULL",
+    "PUSH",
+    "ROW",
+    "SCRATCH",
+    "SCRATCH_WORDS",
+    "SINK",
+    "SRAM0",
+    "SRAM1",
+    "SRAM_IN",
+    "SRAM_OUT",
+    "STRUCTURES",
+    "TARGETS",
+    "TARGET_NAMES",
+    "UNIT",
+]
+
+ENGINES = 8
+CONTEXTS = 8
+STORE_WORDS = 4096
+PORTS = 16
+STRUCTURES = 64
+"""Named structures a chip counts; entry 0 is (unnamed)."""
+PAGE_SHIFT = 16
+"""A checkpoint takes whole pages of 64 KB."""
+LATENCY_BIN_CYCLES = 4
+LATENCY_BINS = 1024
+"""Histogram of command latencies: 4 cycles a bin, the last bin open-ended."""
+
+# Agents: index into `keys`. A key is time << 8 | phase << 5 | agent, so the smallest key is the next event.
+# MEs are agents 0-7 (phase 3).
+DELIVERY = 8
+PULL = 9
+"""First of the three pull buses: S of cluster 0, S of cluster 1, D (phase 0)."""
+PUSH = 12
+"""First of the three push buses, in the same order."""
+UNIT = 15
+"""First of the five units, in the order of the targets (phase 1)."""
+CMD_ARBITER = 20
+MEDIA_RX = 22
+MEDIA_TX = 23
+AGENTS = 24
+
+# Targets
+SCRATCH, SRAM0, SRAM1, DRAM, MSF = range(5)
+TARGETS = 5
+TARGET_NAMES = ("scratch", "sram0", "sram1", "dram", "msf")
+
+# The register file of an ME: every operand is an index into it.
+GPR_A = 0
+GPR_B = 128
+SRAM_IN = 256
+DRAM_IN = 384
+SRAM_OUT = 512
+DRAM_OUT = 640
+NEIGHBOR = 768
+CONSTANTS = 896
+"""256 words that hold 0..255: an immediate operand is a register like any other."""
+SINK = 1152
+"""Where a result without destination goes."""
+LOCAL_MEMORY = 1280
+LOCAL_MEMORY_WORDS = 640
+FILE_SIZE = LOCAL_MEMORY + LOCAL_MEMORY_WORDS
+
+SCRATCH_WORDS = 1 << 14
+"""Room for the largest scratch the hardware description allows."""
+POOL_SLOTS = 1024
+DELIVERY_SLOTS = 512
+
+ROW = np.dtype(
+    [
+        ("kind", np.uint8),  # what to execute (ixp_emu.chip.rows)
+        ("flags", np.uint8),  # ROW_* bits
+        ("option", np.uint8),  # of the kind: condition, shift kind, byte, CRC type, command code
+        ("defer", np.uint8),
+        ("a", np.uint16),  # A-side (left) operand: register file index, context part added under a_mask
+        ("b", np.uint16),
+        ("d", np.uint16),
+        ("a_mask", np.uint16),  # 0xFFFF if context-relative, else 0
+        ("b_mask", np.uint16),
+        ("d_mask", np.uint16),
+        ("shift", np.uint8),
+        ("slots", np.uint8),  # shadow slots of a branch or swap
+        ("target", np.uint16),  # branch target, or CSR byte address
+        ("imm", np.uint32),
+        # commands
+        ("unit", np.uint8),
+        ("count", np.uint8),
+        ("signal", np.uint8),
+        ("action", np.uint8),  # CMD_* bits
+        ("structure", np.uint8),
+        ("special", np.uint8),  # how a, b, d are addressed when ROW_INDEXED: 4-bit codes are in a, b, d
+        ("xfer_in", np.uint16),  # file index of the first transfer-in register, context part added
+        ("xfer_out", np.uint16),
+    ],
+    align=True,
+)
+"""One decoded instruction."""
+
+COMMAND = np.dtype(
+    [
+        ("stamp", np.int64),  # issue
+        ("ready", np.int64),  # arrival at the unit; later: request time on the push bus
+        ("pulled", np.int64),  # operand data there, NEVER until granted
+        ("address", np.int64),
+        ("code", np.uint8),
+        ("action", np.uint8),
+        ("unit", np.uint8),
+        ("me", np.uint8),
+        ("ctx", np.uint8),
+        ("signal", np.uint8),
+        ("count", np.uint8),  # longwords; quadwords for DRAM; keys for hash
+        ("mask", np.uint8),  # byte mask of a DRAM write
+        ("structure", np.uint8),
+        ("pull_words", np.uint8),  # longwords from the ME (or RBUF)
+        ("marked", np.uint8),  # transfer-in registers marked busy
+        ("push_words", np.uint8),  # longwords to the ME (or TBUF)
+        ("master", np.uint8),  # S_push queue that takes the reply
+        ("xfer_in", np.uint16),
+        ("xfer_out", np.uint16),
+        ("next", np.uint16),  # in the unit's, FIFO's or push queue
+        ("pull_next", np.uint16),  # in the pull queue
+        ("media", np.uint16),  # RBUF/TBUF byte offset
+        ("data", np.uint32, (32,)),
+    ],
+    align=True,
+)
+"""One command in flight."""
+
+QUEUE = np.dtype([("head", np.uint16), ("tail", np.uint16), ("count", np.uint32)], align=True)
+"""Linked list of pool slots."""
+
+MICROENGINE = np.dtype(
+    [
+        ("time", np.int64),
+        ("executing", np.int64),
+        ("aborted", np.int64),
+        ("stalled", np.int64),
+        ("idle", np.int64),
+        ("commands", np.int64),
+        ("state", np.int64),  # ME_* of ixp_emu.chip.microengine
+        ("context", np.int64),
+        ("program_words", np.int64),
+        ("enabled", np.int64),
+        ("ready", np.int64),  # bit c: context c waits and its request is satisfied
+        ("context_step", np.int64),  # 1, or 2 in 4-context mode
+        ("result", np.int64),  # whose sign and zeroness are N and Z
+        ("carry", np.int64),
+        ("overflow", np.int64),
+        ("last_result", np.int64),  # of the last ALU-class instruction
+        ("last_a", np.int64),
+        ("align_prev", np.int64),
+        ("population", np.int64),
+        ("crc", np.int64),
+        ("csr_pending", np.int64),  # 1: the next immed receives csr_value
+        ("csr_value", np.int64),
+        ("after", np.int64),  # what follows the defer slots: 0 nothing, 1 branch, 2 swap
+        ("after_slots", np.int64),  # defer slots still to issue
+        ("after_target", np.int64),
+        ("after_lost", np.int64),  # slots aborted behind them
+        ("t_index", np.int64),
+        ("byte_index", np.int64),
+        ("since", np.int64),  # executing count at the last choice of a context
+        ("index_writes", np.int64),  # pending index CSR writes
+        ("index_time", np.int64, (8,)),
+        ("index_what", np.int64, (8,)),  # context * 8 + register
+        ("index_value", np.int64, (8,)),
+        ("cam_tag", np.uint32, (16,)),
+        ("cam_state", np.uint8, (16,)),
+        ("cam_order", np.uint8, (16,)),  # entries, least recently used first
+        ("pc", np.uint16, (CONTEXTS,)),
+        ("signals", np.uint32, (CONTEXTS,)),
+        ("request", np.uint32, (CONTEXTS,)),  # what a waiting context asks for (format of WAKEUP_EVENTS)
+        ("wakeup", np.uint32, (CONTEXTS,)),  # the CSR itself
+        ("instructions", np.int64, (CONTEXTS,)),
+        ("context_commands", np.int64, (CONTEXTS,)),
+        ("lm_word", np.int64, (CONTEXTS, 2)),
+        ("csr", np.uint32, (256,)),
+        ("file", np.uint32, (FILE_SIZE,)),
+        ("busy", np.uint8, (NEIGHBOR,)),  # commands in flight per transfer register
+    ],
+    align=True,
+)
+
+PORT = np.dtype(
+    [
+        ("kind", np.int64),  # 0 no port, 1 host traffic in and egress log out, 2 link
+        ("byte_num", np.int64),  # one byte on the wire takes byte_num / byte_den cycles
+        ("byte_den", np.int64),
+        ("back_pressure", np.int64),
+        # ingress source: a frame table in host memory (addresses) or the ring of a link
+        ("source", np.int64),  # address of INGRESS rows, or of the LINK record
+        ("source_count", np.int64),
+        ("source_next", np.int64),
+        ("not_before", np.int64),  # wire free for the next first bit
+        # MAC receive: frames accepted, ring of indices into rx_*
+        ("rx_head", np.int64),
+        ("rx_count", np.int64),
+        ("rx_bytes", np.int64),
+        ("rx_sent", np.int64),  # bytes of the head frame already in RBUF
+        # MAC transmit
+        ("tx_bytes", np.int64),
+        ("tx_partial", np.int64),  # bytes of the frame being assembled
+        ("tx_head", np.int64),
+        ("tx_count", np.int64),
+        ("tx_write", np.int64),  # byte position for the frame being assembled
+        ("wire_end", np.int64),  # last bit out of the frame on the wire, NEVER if none
+        ("wire_next", np.int64),  # earliest next start
+        ("link", np.int64),  # address of the outgoing LINK record
+        ("link_latency", np.int64),
+        # counters
+        ("frames_in", np.int64),
+        ("bytes_in", np.int64),
+        ("frames_lost", np.int64),
+        ("frames_out", np.int64),
+        ("bytes_out", np.int64),
+        ("rx_time", np.int64, (512,)),  # first bit of each accepted frame
+        ("rx_address", np.int64, (512,)),  # its bytes
+        ("rx_length", np.int32, (512,)),
+        ("tx_start", np.int32, (512,)),  # byte position of each complete frame
+        ("tx_length", np.int32, (512,)),
+        ("tx_data", np.uint8, (1 << 16,)),  # frames being assembled, complete and on the wire
+        ("rx_data", np.uint8, (1 << 16,)),  # frames of a link, copied out of its ring
+        ("rx_write", np.int64),
+    ],
+    align=True,
+)
+
+BANK = np.dtype([("row", np.int64), ("busy", np.int64), ("skipped", np.int64)], align=True)
+
+_CHIP_FIELDS: list[Any] = [
+    ("keys", np.int64, (32,)),
+    ("now", np.int64),
+    ("published", np.int64),  # this chip's clock, for chips linked to it
+    # specification, resolved
+    ("bus_latency", np.int64),  # grant to arrival: bus and decode
+    ("fifo_latency", np.int64),
+    ("fifo_depth", np.int64),
+    ("inlet_depth", np.int64, (TARGETS,)),
+    ("size_bytes", np.int64, (TARGETS,)),
+    ("delay", np.int64, (TARGETS,)),
+    ("longword_cycles", np.int64, (TARGETS,)),
+    ("command_cycles", np.int64, (TARGETS,)),
+    ("sbus_cycles", np.int64),
+    ("dbus_cycles", np.int64),
+    ("dbus_media_cycles", np.int64),
+    ("push_latency", np.int64),
+    ("pull_latency", np.int64),
+    ("sbus_depth", np.int64),
+    ("dbus_depth", np.int64),
+    ("ring_lag", np.int64),
+    ("ring_margin", np.int64),
+    ("hash_cycles", np.int64),
+    ("hash_latency", np.int64, (3,)),
+    ("cap_signal_latency", np.int64),
+    ("neighbor_latency", np.int64),
+    ("banks", np.int64),
+    ("bank_queue_depth", np.int64),
+    ("bank_interleave", np.int64),
+    ("row_bytes", np.int64),
+    ("dram_cas", np.int64),
+    ("dram_activate", np.int64),
+    ("dram_precharge", np.int64),
+    ("dram_write_recovery", np.int64),
+    ("dram_turnaround", np.int64),
+    ("refresh_interval", np.int64),
+    ("refresh_cycles", np.int64),
+    ("me_khz", np.int64),
+    ("msf_khz", np.int64),
+    ("width_bytes", np.int64),
+    ("element_bytes", np.int64),
+    ("rbuf_elements", np.int64),
+    ("tbuf_elements", np.int64),
+    ("freelist_depth", np.int64),
+    ("status_latency", np.int64),
+    ("mac_rx_bytes", np.int64),
+    ("mac_tx_bytes", np.int64),
+    ("ports", np.int64),
+    # faults
+    ("fault", np.int64),
+    ("fault_time", np.int64),
+    ("fault_me", np.int64),
+    ("fault_pc", np.int64),
+    ("fault_detail", np.int64),
+    ("stop", np.int64),  # asks the kernel to return (fault, full egress log)
+    ("last_change", np.int64),  # last packet, ring or free-list change
+    # command path
+    ("pool_free", np.uint16, (POOL_SLOTS,)),
+    ("pool_top", np.int64),
+    ("fifo", QUEUE, (ENGINES,)),
+    ("arbiter_last", np.int64, (2,)),
+    ("arbiter_blocked", np.int64, (2,)),
+    ("inlet", QUEUE, (TARGETS,)),
+    ("read_free", np.int64, (TARGETS,)),
+    ("write_free", np.int64, (TARGETS,)),
+    ("unit_free", np.int64, (TARGETS,)),
+    ("unit_blocked", np.int64, (TARGETS,)),  # head waits for room in a push queue
+    # buses: 0, 1 the clusters' S buses, 2 the D bus
+    ("push", QUEUE, (3, 6)),
+    ("pull", QUEUE, (3, 4)),
+    ("push_free", np.int64, (3,)),
+    ("pull_free", np.int64, (3,)),
+    ("push_last", np.int64, (3,)),
+    ("pull_last", np.int64, (3,)),
+    ("delivery_time", np.int64, (DELIVERY_SLOTS,)),
+    ("delivery_slot", np.uint16, (DELIVERY_SLOTS,)),
+    ("delivery_head", np.int64),
+    ("delivery_count", np.int64),
+    # scratch, hash, CAP
+    ("ring_base", np.int64, (16,)),
+    ("ring_size", np.int64, (16,)),
+    ("ring_head", np.int64, (16,)),
+    ("ring_count", np.int64, (16,)),
+    ("ring_empty_flag", np.int64, (16,)),
+    ("ring_flag", np.int64, (16,)),
+    ("ring_flag_before", np.int64, (16,)),
+    ("ring_flag_time", np.int64, (16,)),
+    ("ring_refs", np.int64, (16,)),
+    ("hash_free", np.int64),
+    ("interrupt_raw", np.uint32, (4,)),  # A of cluster 0, 1, then B
+    ("cap_csr", np.uint32, (0x1800,)),  # by address / 4; the hash multipliers are among them
+    # DRAM
+    ("bank", BANK, (8,)),
+    ("bank_queue", QUEUE, (8,)),
+    ("bank_last", np.int64),
+    ("dram_last_write", np.int64),  # direction of the last scheduled command, -1 none
+    ("dram_bus_free", np.int64),
+    ("refresh_due", np.int64),
+    # media
+    ("msf_register", np.uint32, (0x600,)),
+    ("rbuf", np.uint32, (2048,)),
+    ("tbuf", np.uint32, (2048,)),
+    ("rbuf_state", np.uint8, (128,)),  # 0 in use, 1 free
+    ("rbuf_free", np.uint8, (128,)),  # FIFO of free elements
+    ("rbuf_free_head", np.int64),
+    ("rbuf_free_count", np.int64),
+    ("full_head", np.int64),
+    ("full_count", np.int64),
+    ("full_status", np.uint32, (128, 2)),
+    ("freelist_head", np.int64),
+    ("freelist_count", np.int64),
+    ("freelist", np.uint16, (64,)),
+    ("rx_last_port", np.int64),
+    ("rx_end", np.int64),  # end of the transfer under way, NEVER if none
+    ("rx_port", np.int64),
+    ("rx_element", np.int64),
+    ("rx_bytes", np.int64),
+    ("tx_control", np.uint32, (128, 2)),
+    ("tx_valid", np.uint8, (128,)),
+    ("tx_element", np.int64),
+    ("tx_end", np.int64),
+    ("tx_sequence", np.int64),
+    ("port", PORT, (PORTS,)),
+    # egress log in host memory: EGRESS rows and a byte arena
+    ("egress_rows", np.int64),
+    ("egress_capacity", np.int64),
+    ("egress_count", np.int64),
+    ("egress_arena", np.int64),
+    ("egress_arena_bytes", np.int64),
+    ("egress_arena_used", np.int64),
+    # memories
+    ("memory", np.int64, (TARGETS,)),  # addresses
+    ("dirty_sram", np.uint8, (2, 1024)),
+    ("dirty_dram", np.uint8, (16384,)),
+    # counters
+    ("references", np.int64, (TARGETS,)),
+    ("longwords", np.int64, (TARGETS,)),
+    ("unit_busy", np.int64, (TARGETS,)),
+    ("read_busy", np.int64, (TARGETS,)),
+    ("write_busy", np.int64, (TARGETS,)),
+    ("queue_wait", np.int64, (TARGETS,)),  # arrival to service, summed
+    ("signalled", np.int64, (TARGETS,)),  # commands whose latency is counted
+    ("latency", np.int64, (TARGETS,)),  # summed
+    ("latency_bins", np.int64, (TARGETS, LATENCY_BINS)),
+    ("push_busy", np.int64, (3,)),
+    ("pull_busy", np.int64, (3,)),
+    ("push_grants", np.int64, (3,)),
+    ("pull_grants", np.int64, (3,)),
+    ("push_wait", np.int64, (3,)),
+    ("pull_wait", np.int64, (3,)),
+    ("bus_grants", np.int64, (2,)),
+    ("bus_wait", np.int64, (2,)),
+    ("structure_refs", np.int64, (TARGETS, STRUCTURES)),
+    ("structure_longwords", np.int64, (TARGETS, STRUCTURES)),
+    ("structure_wait", np.int64, (TARGETS, STRUCTURES)),
+    ("local_refs", np.int64, (STRUCTURES,)),
+    ("events", np.int64),  # engine steps
+    ("rx_spi_busy", np.int64),
+    ("tx_spi_busy", np.int64),
+    ("pool", COMMAND, (POOL_SLOTS,)),
+    ("me", MICROENGINE, (ENGINES,)),
+    ("scratch", np.uint32, (SCRATCH_WORDS,)),
+    ("store", ROW, (ENGINES, STORE_WORDS)),
+]
+
+CHIP = np.dtype(_CHIP_FIELDS, align=True)
+
+INGRESS = np.dtype(
+    [
+        ("arrival", np.int64),  # scheduled first bit; the engine writes the actual one
+        ("address", np.int64),
+        ("length", np.int32),
+        ("status", np.int32),  # 0 not yet, 1 accepted, 2 lost at the MAC
+    ],
+    align=True,
+)
+EGRESS = np.dtype(
+    [("time", np.int64), ("offset", np.int64), ("length", np.int32), ("port", np.int32)], align=True
+)
+
+LINK_SLOTS = 256
+LINK_FRAME_BYTES = 2048
+LINK = np.dtype(
+    [
+        ("written", np.int64),
+        ("pad", np.int64, (7,)),
+        ("read", np.int64),
+        ("pad2", np.int64, (7,)),
+        ("arrival", np.int64, (LINK_SLOTS,)),
+        ("length", np.int64, (LINK_SLOTS,)),
+        ("data", np.uint8, (LINK_SLOTS, LINK_FRAME_BYTES)),
+    ],
+    align=True,
+)
+"""One direction of a link: a ring written by one chip and read by one other."""
+__all__ += ["BANK", "EGRESS", "INGRESS", "LINK", "LINK_FRAME_BYTES", "LINK_SLOTS", "PORT", "QUEUE", "STORE_WORDS"]

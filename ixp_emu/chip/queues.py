@@ -1,0 +1,123 @@
+"""Event keys, the pool of commands in flight and the linked queues they stand in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ixp_emu.chip.codes import Fault
+from ixp_emu.chip.compiled import compiled, s64, small, u
+from ixp_emu.chip.layout import AGENTS, DELIVERY, DELIVERY_SLOTS
+
+__all__ = [
+    "allocate",
+    "append",
+    "deliver_at",
+    "edge",
+    "event_key",
+    "fail",
+    "first_key",
+    "hasten",
+    "pop",
+    "release",
+]
+
+
+@small
+def event_key(time: int, phase: int, agent: int) -> int:
+    """Events are ordered by (time, phase, agent)."""
+    return (time << 8) | (phase << 5) | agent
+
+
+@small
+def edge(time: int) -> int:
+    """The first chassis edge at or after a time."""
+    return (time + 1) & ~1
+
+
+@small
+def hasten(chip: Any, agent: int, phase: int, time: int) -> None:
+    """Make an agent's next event no later than the given one."""
+    key = (time << 8) | (phase << 5) | agent
+    if key < chip.keys[u(agent)]:
+        chip.keys[u(agent)] = key
+
+
+@small
+def first_key(chip: Any) -> int:
+    """The smallest key of all agents: the next event."""
+    best = chip.keys[u(0)]
+    for agent in range(1, AGENTS):
+        key = chip.keys[u(agent)]
+        best = key if key < best else best
+    return best
+
+
+@compiled
+def fail(chip: Any, fault: int, time: int, me: int, pc: int, detail: int) -> None:
+    """Record the first fault and ask the kernel to stop."""
+    if chip.fault == 0:
+        chip.fault = fault
+        chip.fault_time = time
+        chip.fault_me = me
+        chip.fault_pc = pc
+        chip.fault_detail = detail
+    chip.stop = 1
+
+
+@small
+def allocate(chip: Any) -> int:
+    """Take a free pool slot."""
+    chip.pool_top -= 1
+    if chip.pool_top < 0:
+        chip.pool_top = 0
+        fail(chip, Fault.INTERNAL, chip.now, -1, 0, 0)
+    return s64(chip.pool_free[u(chip.pool_top)])
+
+
+@small
+def release(chip: Any, slot: int) -> None:
+    """Give a pool slot back."""
+    chip.pool_free[u(chip.pool_top)] = slot
+    chip.pool_top += 1
+
+
+@small
+def append(chip: Any, queue: Any, slot: int) -> None:
+    """Put a slot at the end of a queue."""
+    if queue.count == 0:
+        queue.head = slot
+    else:
+        chip.pool[u(queue.tail)].next = slot
+    queue.tail = slot
+    queue.count += 1
+
+
+@small
+def pop(chip: Any, queue: Any) -> int:
+    """Take the slot at the head of a queue that is not empty."""
+    slot = queue.head
+    queue.head = chip.pool[u(slot)].next
+    queue.count -= 1
+    return s64(slot)
+
+
+@compiled
+def deliver_at(chip: Any, time: int, slot: int) -> None:
+    """Enter a delivery (registers, signals) for phase 0 of a later time, keeping the list in order of time."""
+    head = chip.delivery_head
+    i = chip.delivery_count
+    if i >= DELIVERY_SLOTS - 1:
+        fail(chip, Fault.INTERNAL, chip.now, -1, 0, 1)
+        return
+    mask = DELIVERY_SLOTS - 1
+    while i > 0 and chip.delivery_time[u((head + i - 1) & mask)] > time:
+        chip.delivery_time[u((head + i) & mask)] = chip.delivery_time[u((head + i - 1) & mask)]
+        chip.delivery_slot[u((head + i) & mask)] = chip.delivery_slot[u((head + i - 1) & mask)]
+        i -= 1
+    chip.delivery_time[u((head + i) & mask)] = time
+    chip.delivery_slot[u((head + i) & mask)] = slot
+    chip.delivery_count += 1
+    if i == 0:
+        chip.keys[u(DELIVERY)] = (time << 8) | DELIVERY
+
+

@@ -1,0 +1,495 @@
+"""Instruction words -> rows: decoded once at load, so that executing one costs no decoding.
+
+Every operand becomes an index into the ME's register file (``layout``); a context-relative one has mask 0xFFFF, under
+which the context's offset is added. Operands that go through LM_ADDR or T_INDEX become codes (``INDIRECT``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ixp_emu.chip.codes import (
+    ACTION_DOUBLE,
+    ACTION_INDIRECT,
+    ACTION_MEDIA,
+    ACTION_RETURNS,
+    ACTION_SWAP,
+    ROW_INDEXED,
+    ROW_TRANSFER,
+    Command,
+    Kind,
+    Shift,
+)
+from ixp_emu.chip.layout import (
+    CONSTANTS,
+    DRAM,
+    DRAM_IN,
+    DRAM_OUT,
+    GPR_A,
+    GPR_B,
+    MSF,
+    NEIGHBOR,
+    ROW,
+    SCRATCH,
+    SINK,
+    SRAM0,
+    SRAM_IN,
+    SRAM_OUT,
+)
+from ixp_emu.isa import OPERATIONS, Immediate, Instruction, InvalidWord, Label, Register, RegisterKind, decode
+from ixp_emu.isa import semantics
+
+__all__ = ["ALU_FUNCTIONS", "INDIRECT", "SHIFT_FUNCTIONS", "build_rows"]
+
+INDIRECT = 0x8000
+"""Bit 15 of an operand: bits 14:12 = 0 *l$index0, 1 *l$index1, 2 *$index, 3 *$$index; 9:8 = step (1 ++, 2 --); 3:0 offset."""
+
+
+_ALU_OPERATIONS = tuple(op for op in OPERATIONS if op.name.startswith("alu."))
+ALU_FUNCTIONS: tuple[tuple[int, Callable[..., Any]], ...] = (
+    *((code, op.semantics) for code, op in enumerate(_ALU_OPERATIONS) if op.semantics is not None),
+    (Kind.ALU_END - 2, semantics.population_count),
+    (Kind.ALU_END - 1, semantics.find_first_set),
+)
+"""(row kind, semantics) of every ALU operation: (left, right, carry) -> (result, carry, overflow), or right -> result."""
+_ALU_CODES = {op.name: code for code, op in enumerate(_ALU_OPERATIONS)} | {
+    "pop_count3": Kind.ALU_END - 2,
+    "ffs": Kind.ALU_END - 1,
+}
+assert len(_ALU_OPERATIONS) < Kind.ALU_END - 2
+
+_SHIFT_OPERATIONS = tuple(op for op in OPERATIONS if op.name.startswith("alu_shf."))
+SHIFT_FUNCTIONS: tuple[tuple[int, Callable[..., Any]], ...] = tuple(
+    (code, op.semantics) for code, op in enumerate(_SHIFT_OPERATIONS) if op.semantics is not None
+)
+"""(option, function) of alu_shf; the right operand comes shifted."""
+_SHIFT_CODES = {op.name: code for code, op in enumerate(_SHIFT_OPERATIONS)}
+
+_COMMANDS: Mapping[str, int] = {
+    "read": Command.READ,
+    "write": Command.WRITE,
+    "swap": Command.SWAP,
+    "set": Command.SET,
+    "clr": Command.CLR,
+    "add": Command.ADD,
+    "sub": Command.SUB,
+    "incr": Command.INCR,
+    "decr": Command.DECR,
+    "get": Command.GET,
+    "put": Command.PUT,
+    "rbuf_rd": Command.RBUF_RD,
+    "tbuf_wr": Command.TBUF_WR,
+    "read64": Command.READ,
+    "write64": Command.WRITE,
+    "fast_wr": Command.MSF_FAST_WRITE,
+}
+_UNITS: Mapping[str, int] = {"scratch": SCRATCH, "sram": SRAM0, "dram": DRAM, "msf": MSF}
+_HASHES = {"hash_48": Command.HASH_48, "hash_64": Command.HASH_64, "hash_128": Command.HASH_128}
+_CAPS = {
+    "cap.read": Command.CAP_READ,
+    "cap.write": Command.CAP_WRITE,
+    "cap.read_computed": Command.CAP_READ,
+    "cap.write_computed": Command.CAP_WRITE,
+    "cap.fast_wr": Command.CAP_FAST_WRITE,
+    "cap.fast_wr_alu": Command.CAP_FAST_WRITE,
+}
+
+FROM_ALU = 1
+"""``special`` of a cap fast_wr: the data is the last ALU result, not the constant."""
+CSR_ADDRESS = 2
+"""``special``: the address is the constant in ``target``."""
+
+_INDEX_KINDS = {
+    RegisterKind.LOCAL_MEMORY_0: 0,
+    RegisterKind.LOCAL_MEMORY_1: 1,
+    RegisterKind.SRAM_INDEX: 2,
+    RegisterKind.DRAM_INDEX: 3,
+}
+_CONDITIONS = ("eq", "ne", "mi", "pl", "cs", "cc", "vs", "vc", "ge", "lt", "le", "gt")
+
+
+class _NotModelled(Exception):
+    """The instruction is valid but this model has no behaviour for it."""
+
+
+class _Builder:
+    """Fills one row from one instruction."""
+
+    def __init__(self, row: Any, instruction: Instruction) -> None:
+        self.row = row
+        self.instruction = instruction
+        self.flags = 0
+
+    def build(self) -> None:
+        name = self.instruction.operation.name
+        family = name.split(".")[0]
+        if name in _ALU_CODES:
+            self._alu(_ALU_CODES[name])
+        elif family == "alu_shf":
+            self._alu(Kind.SHIFT)
+            self.row["option"] = _SHIFT_CODES[name]
+        elif family == "br" or name == "jump":
+            self._branch(name)
+        elif family == "ctx_arb":
+            self._context(name)
+        elif family in _UNITS or family in _HASHES or family == "cap":
+            self._command(name, family)
+        else:
+            method = getattr(self, "_" + name, None)
+            if method is None:
+                raise _NotModelled(name)
+            method()
+        self.row["flags"] = self.flags
+
+    # --- operands -------------------------------------------------------------------------------------------------
+
+    def _operand(self, role: str, field: str, *, destination: bool = False) -> None:
+        """Put the file index of an operand into ``field`` (a, b or d)."""
+        operand = self.instruction.operands.get(role)
+        relative = False
+        index = SINK if destination else CONSTANTS
+        if isinstance(operand, Immediate):
+            index = CONSTANTS + (operand.value & 0xFF)
+        elif isinstance(operand, Register) and operand.kind is not RegisterKind.NULL:
+            index, relative = self._register(operand, destination)
+        self.row[field] = index
+        self.row[field + "_mask"] = 0xFFFF if relative else 0
+
+    def _register(self, register: Register, destination: bool) -> tuple[int, bool]:
+        kind = register.kind
+        number = register.number or 0
+        if kind in (RegisterKind.GPR, RegisterKind.ABSOLUTE):
+            bank = GPR_B if register.bank is not None and register.bank.value == "b" else GPR_A
+            return bank + number, kind is RegisterKind.GPR
+        if kind is RegisterKind.SRAM:
+            self.flags |= ROW_TRANSFER
+            return (SRAM_OUT if destination else SRAM_IN) + number, True
+        if kind is RegisterKind.DRAM:
+            self.flags |= ROW_TRANSFER
+            return (DRAM_OUT if destination else DRAM_IN) + number, True
+        if kind is RegisterKind.NEIGHBOR and not destination:
+            return NEIGHBOR + number, True
+        if kind in _INDEX_KINDS:
+            self.flags |= ROW_INDEXED
+            if _INDEX_KINDS[kind] >= 2:
+                self.flags |= ROW_TRANSFER
+            step = register.step & 3 if register.step >= 0 else 2
+            return INDIRECT | _INDEX_KINDS[kind] << 12 | step << 8 | register.offset, False
+        raise _NotModelled(kind.value)
+
+    def _shift(self) -> None:
+        shift = self.instruction.shift
+        code = Shift.NONE
+        if shift is not None:
+            self.row["shift"] = shift.amount
+            if shift.kind == ">>rot":
+                code = Shift.ROTATE
+            elif shift.kind == "<<":
+                code = Shift.LEFT if shift.amount else Shift.LEFT_INDIRECT
+            else:
+                code = Shift.RIGHT if shift.amount else Shift.RIGHT_INDIRECT
+        self.row["special"] = code
+
+    def _constant(self, role: str) -> int:
+        operand = self.instruction.operands[role]
+        if isinstance(operand, Immediate):
+            return operand.value
+        if isinstance(operand, Label) and operand.address is not None:
+            return operand.address
+        raise _NotModelled(f"{role} is no constant")
+
+    # --- ALU class ------------------------------------------------------------------------------------------------
+
+    def _alu(self, kind: int) -> None:
+        self.row["kind"] = kind
+        roles = self.instruction.operation.roles
+        if "left" in roles:
+            self._operand("left", "a")
+        else:
+            self.row["a"] = CONSTANTS
+        self._operand("right" if "right" in roles else "source", "b")
+        self._operand("dst", "d", destination=True)
+        self._shift()
+
+    def _asr(self) -> None:
+        self._alu(Kind.ASR)
+
+    def _dbl_shf(self) -> None:
+        self._alu(Kind.DOUBLE_SHIFT)
+
+    def _byte_align_be(self) -> None:
+        self._alu(Kind.BYTE_ALIGN)
+
+    def _byte_align_le(self) -> None:
+        self._alu(Kind.BYTE_ALIGN)
+        self.row["option"] = 1
+
+    def _pop_count1(self) -> None:
+        self.row["kind"] = Kind.POP_COUNT
+        self._operand("source", "b")
+
+    _pop_count2 = _pop_count1
+
+    def _ld_field(self) -> None:
+        self._insert(keep=True)
+
+    def _ld_field_w_clr(self) -> None:
+        self._insert(keep=False)
+
+    def _insert(self, *, keep: bool) -> None:
+        self.row["kind"] = Kind.LD_FIELD
+        self._operand("source", "b")
+        self._operand("dst", "d", destination=True)
+        if keep:
+            self._operand("dst", "a")  # the read half, for a transfer register
+        else:
+            self.row["a"] = CONSTANTS
+        self._shift()
+        self.row["imm"] = semantics.insert_bytes(0, 0xFFFFFFFF, self.instruction.mask)
+        self.row["option"] = 1 if "load_cc" in self.instruction.tokens else 0
+
+    def _immed(self) -> None:
+        self.row["kind"] = Kind.IMMED
+        self._operand("dst", "d", destination=True)
+        shift = self.instruction.shift
+        value = self._constant("value")
+        self.row["imm"] = semantics.immediate(value, shift.amount if shift else 0, int(self.instruction.invert))
+
+    def _part(self, mask: int, value: int) -> None:
+        self.row["kind"] = Kind.IMMED_PART
+        self._operand("dst", "d", destination=True)
+        self._operand("dst", "a")
+        self.row["imm"] = value
+        # the two 16-bit halves of the mask, in fields this kind does not use
+        self.row["b"] = mask & 0xFFFF
+        self.row["target"] = mask >> 16
+
+    def _immed_w0(self) -> None:
+        self._part(0x0000FFFF, self._constant("value") & 0xFFFF)
+
+    def _immed_w1(self) -> None:
+        self._part(0xFFFF0000, (self._constant("value") & 0xFFFF) << 16)
+
+    def _byte_part(self, byte: int) -> None:
+        self._part(0xFF << 8 * byte, (self._constant("value") & 0xFF) << 8 * byte)
+
+    def _immed_b0(self) -> None:
+        self._byte_part(0)
+
+    def _immed_b1(self) -> None:
+        self._byte_part(1)
+
+    def _immed_b2(self) -> None:
+        self._byte_part(2)
+
+    def _immed_b3(self) -> None:
+        self._byte_part(3)
+
+    # --- branches, contexts, CSRs, CAM, CRC -------------------------------------------------------------------------
+
+    def _branch(self, name: str) -> None:
+        row, instruction = self.row, self.instruction
+        suffix = name.split(".")[-1]
+        row["slots"] = instruction.operation.shadow
+        row["defer"] = instruction.defer
+        if name == "jump":
+            row["kind"] = Kind.JUMP
+            self._operand("register", "a")
+            row["target"] = self._constant("base") if "base" in instruction.operands else 0
+            return
+        row["target"] = self._constant("target")
+        if suffix == "always":
+            row["kind"] = Kind.BRANCH
+        elif suffix in _CONDITIONS:
+            row["kind"] = Kind.BRANCH_CC
+            row["option"] = _CONDITIONS.index(suffix)
+            if instruction.stage == 0:
+                row["slots"] = instruction.operation.shadow - 1
+        elif suffix in ("context", "not_context"):
+            row["kind"] = Kind.BRANCH_CTX
+            row["imm"] = instruction.context
+        elif suffix in ("signal", "not_signal"):
+            row["kind"] = Kind.BRANCH_SIGNAL
+            row["imm"] = int(instruction.signal or 0)
+        elif suffix in ("input_state", "not_input_state"):
+            row["kind"] = Kind.BRANCH_INPUT
+            row["imm"] = instruction.input_state
+        elif suffix in ("bit_set", "bit_clr"):
+            row["kind"] = Kind.BRANCH_BIT
+            row["imm"] = instruction.bit
+            self._operand("register", "a")
+        else:
+            row["kind"] = Kind.BRANCH_BYTE
+            row["imm"] = self._constant("value")
+            row["shift"] = instruction.byte * 8
+            self._operand("register", "a")
+        if suffix.startswith("not_") or suffix == "bit_clr":
+            row["option"] = 1  # taken when the condition is false
+
+    def _context(self, name: str) -> None:
+        row, instruction = self.row, self.instruction
+        if name == "ctx_arb.bpt":
+            row["kind"] = Kind.HALT
+            return
+        row["kind"] = Kind.CTX_ARB
+        row["slots"] = instruction.operation.shadow
+        row["defer"] = instruction.defer
+        if name == "ctx_arb.voluntary":
+            row["imm"] = 1
+        elif name == "ctx_arb.kill":
+            row["imm"] = 0x10000
+        elif name == "ctx_arb.keep":
+            row["option"] = 1
+        else:
+            mask = sum(1 << int(signal) for signal in set(instruction.signals))
+            row["imm"] = mask | (0x10000 if instruction.any_signal else 0)
+        label = instruction.target
+        if label is not None and label.address is not None:
+            row["target"] = label.address
+            row["special"] = 1
+
+    def _local_csr_rd(self) -> None:
+        self.row["kind"] = Kind.CSR_READ
+        self.row["target"] = self.instruction.csr
+
+    def _local_csr_wr(self) -> None:
+        self.row["kind"] = Kind.CSR_WRITE
+        self.row["target"] = self.instruction.csr
+        self._operand("source", "a")
+
+    def _cam_clear(self) -> None:
+        self.row["kind"] = Kind.CAM_CLEAR
+
+    def _cam_lookup(self) -> None:
+        self.row["kind"] = Kind.CAM_LOOKUP
+        self._operand("key", "a")
+        self._operand("dst", "d", destination=True)
+        if self.instruction.lm_addr is not None:
+            index, value = self.instruction.lm_addr
+            self.row["option"] = 1 + index
+            self.row["imm"] = value
+
+    def _cam_read_tag(self) -> None:
+        self.row["kind"] = Kind.CAM_READ_TAG
+        self._operand("entry", "a")
+        self._operand("dst", "d", destination=True)
+
+    def _cam_read_state(self) -> None:
+        self._cam_read_tag()
+        self.row["kind"] = Kind.CAM_READ_STATE
+
+    def _cam_write(self) -> None:
+        self.row["kind"] = Kind.CAM_WRITE
+        self._operand("entry", "a")
+        self._operand("tag", "b")
+        self.row["imm"] = self.instruction.cam_state
+
+    def _cam_write_state(self) -> None:
+        self.row["kind"] = Kind.CAM_WRITE_STATE
+        self._operand("entry", "a")
+        self.row["imm"] = self.instruction.cam_state
+
+    def _crc_be(self) -> None:
+        self.row["kind"] = Kind.CRC
+        self._operand("source", "a")
+        self._operand("dst", "d", destination=True)
+        self.row["option"] = self.instruction.crc_type
+        self.row["special"] = self.instruction.crc_bytes
+        self.row["imm"] = 1 if "bit_swap" in self.instruction.tokens else 0
+
+    def _crc_le(self) -> None:
+        self._crc_be()
+        self.row["imm"] |= 2
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    def _command(self, name: str, family: str) -> None:
+        row, instruction = self.row, self.instruction
+        operation = instruction.operation
+        code = self._command_code(name, family)
+        row["kind"] = Kind.COMMAND
+        row["option"] = code
+        row["unit"] = _UNITS.get(family, SCRATCH)
+        action = 0
+        if instruction.signal_action == "ctx_swap":
+            action |= ACTION_SWAP
+        if operation.doubled_signal:
+            action |= ACTION_DOUBLE
+        if instruction.indirect_ref:
+            action |= ACTION_INDIRECT
+        transfer = operation.transfer
+        if transfer is not None and transfer.pushed:
+            action |= ACTION_RETURNS
+        if code in (Command.RBUF_RD, Command.TBUF_WR):
+            action |= ACTION_MEDIA
+        row["action"] = action
+        row["signal"] = int(instruction.signal or 0)
+        row["slots"] = operation.shadow
+        row["defer"] = instruction.defer
+        count = max(instruction.count, 1)
+        if family == "msf" and transfer is not None:
+            count *= transfer.registers_per_unit
+        row["count"] = count
+        # longwords from and to the ME per unit of count
+        per_unit = transfer.registers_per_unit if transfer is not None and family != "msf" else 1
+        row["shift"] = per_unit if transfer is not None and transfer.pulled else 0
+        row["slots"] = operation.shadow
+        row["imm"] = per_unit
+        register = instruction.operands.get("xfer")
+        if isinstance(register, Register) and register.kind in (RegisterKind.SRAM, RegisterKind.DRAM):
+            sram = register.kind is RegisterKind.SRAM
+            row["xfer_in"] = (SRAM_IN if sram else DRAM_IN) + (register.number or 0)
+            row["xfer_out"] = (SRAM_OUT if sram else DRAM_OUT) + (register.number or 0)
+        if "address1" in operation.roles:
+            self._operand("address1", "a")
+            self._operand("address2", "b")
+        else:
+            row["a"] = row["b"] = CONSTANTS
+            row["special"] = CSR_ADDRESS
+            row["target"] = instruction.csr
+        if name == "cap.fast_wr_alu":
+            row["special"] = CSR_ADDRESS | FROM_ALU
+        elif name == "cap.fast_wr":
+            row["imm"] = instruction.data
+
+    def _command_code(self, name: str, family: str) -> int:
+        if family in _HASHES:
+            return _HASHES[family]
+        if family == "cap":
+            if name not in _CAPS:
+                raise _NotModelled(name)
+            return _CAPS[name]
+        sub_command = name.split(".")[1].removeprefix("test_and_")
+        if sub_command not in _COMMANDS or (family == "sram" and sub_command in ("get", "put")):
+            raise _NotModelled(name)
+        return _COMMANDS[sub_command]
+
+
+def build_rows(words: Sequence[int], structures: Sequence[int] | None = None, *, contexts: int = 8) -> NDArray[Any]:
+    """Decode a program.
+
+    Parameters:
+        words: 40-bit instruction words.
+        structures: number of the named structure each word's command touches, 0 for none.
+        contexts: 8 or 4.
+
+    Returns:
+        one ROW per word; invalid words and instructions without a model become rows that fault when executed.
+    """
+    rows = np.zeros(len(words), ROW)
+    for index, word in enumerate(words):
+        row = rows[index]
+        try:
+            _Builder(row, decode(word, contexts=contexts)).build()
+        except InvalidWord:
+            row["kind"] = Kind.INVALID
+        except _NotModelled:
+            rows[index] = np.zeros((), ROW)
+            rows[index]["kind"] = Kind.NOT_MODELLED
+        if structures is not None:
+            row["structure"] = structures[index]
+    return rows

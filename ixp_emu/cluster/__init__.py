@@ -1,0 +1,1 @@
+"""Clusters: cluster.toml, traffic in, links between chips, packets out."""

@@ -1,0 +1,1 @@
+"""Packet services in microcode, each with an oracle that says what must leave."""

@@ -1,0 +1,343 @@
+"""Words: every operation, every operand code, random words; words published with their meaning."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from ixp_emu.isa import (
+    LOCAL_CSRS,
+    OPERATIONS,
+    Bank,
+    Immediate,
+    Instruction,
+    InvalidWord,
+    IsaError,
+    Operation,
+    Register,
+    RegisterKind,
+    Shift,
+    decode,
+    encode,
+    format_instruction,
+    operation,
+)
+from ixp_emu.isa.codes import RESTRICTED, UNRESTRICTED
+from ixp_emu.isa.controls import CamState
+from ixp_emu.isa.fields import LocalCsrAddress
+from ixp_emu.isa.operation import Part
+from ixp_emu.isa.ports import PORT_B, Ports
+from ixp_emu.isa.register_fields import Destination, LocalCsrSource
+
+BindLine = Callable[[str], Instruction]
+
+
+def _operand_fields(part: Part) -> list[tuple[int, int]]:
+    """(lowest bit, width) of the operand codes of a part."""
+    if isinstance(part, Ports):
+        return [(0, part.form.width), (PORT_B, part.form.width)]
+    if isinstance(part, Destination):
+        return [(part.low, part.form.width)]
+    if isinstance(part, LocalCsrSource):
+        return [(0, 10), (PORT_B, 10)]
+    return [(20, 10)] if isinstance(part, CamState) else []
+
+
+def _words_of(entry: Operation, random_source: random.Random, wanted: int) -> Iterator[int]:
+    """Valid words of one operation, its free bits drawn at random."""
+    found = 0
+    for _ in range(200_000):
+        if found == wanted:
+            return
+        free = random_source.getrandbits(40) & entry.used_mask & ~entry.fixed_mask
+        for part in entry.parts:
+            # Random bits are rarely a legal operand code, so half of the fields get one.
+            for low, width in _operand_fields(part):
+                form = RESTRICTED if width == 8 else UNRESTRICTED
+                constant = form.encode_constant(random_source.getrandbits(random_source.choice((2, 7))))
+                registers = (random_source.choice(tuple(form.codes.values())), random_source.randrange(16))
+                code = random_source.choice((*registers, constant, form.constant, 0))
+                free = free & ~(((1 << width) - 1) << low) | code << low
+            if isinstance(part, LocalCsrAddress):
+                address = random_source.choice([csr.address for csr in LOCAL_CSRS.values()])
+                free = free & ~part.mask | (address // 4) << 22
+        word = entry.fixed_value | free & ~entry.fixed_mask
+        try:
+            instruction = decode(word)
+        except InvalidWord:
+            continue
+        if instruction.operation is entry:
+            found += 1
+            yield word
+    pytest.fail(f"{entry.name}: only {found} valid words")
+
+
+def _assert_round_trips(word: int, bind_line: BindLine) -> None:
+    instruction = decode(word)
+    assert encode(instruction) == word
+    text = format_instruction(instruction)
+    bound = bind_line(text)
+    assert replace(bound, swap=instruction.swap) == instruction, text
+    through_ports = (*instruction.sources(), *(use for use in instruction.destinations() if use.port is not None))
+    if any(use.register.bank is not None for use in through_ports) or not instruction.swap:
+        assert encode(bound) == word, text  # else nothing in the text says which port an operand goes through
+
+
+@pytest.mark.parametrize("entry", OPERATIONS, ids=lambda entry: entry.name)
+def test_words_of_every_operation_round_trip(entry: Operation, bind_line: BindLine) -> None:
+    if not entry.used_mask & ~entry.fixed_mask:
+        assert decode(entry.fixed_value).operation is entry
+        _assert_round_trips(entry.fixed_value, bind_line)
+        return
+    wanted = min(20, 1 << (entry.used_mask & ~entry.fixed_mask).bit_count())
+    for word in _words_of(entry, random.Random(entry.name), wanted):
+        _assert_round_trips(word, bind_line)
+
+
+def test_random_words_decode_or_are_refused_and_valid_ones_round_trip(bind_line: BindLine) -> None:
+    random_source = random.Random(2400)
+    valid = 0
+    for count in range(200_000):
+        word = random_source.getrandbits(40)
+        try:
+            instruction = decode(word)
+        except InvalidWord as error:
+            assert error.word == word and error.reason
+            continue
+        valid += 1
+        assert encode(instruction) == word
+        if count % 8 == 0:
+            _assert_round_trips(word, bind_line)
+    assert valid > 5_000
+
+
+def test_decoding_takes_less_than_40_microseconds_per_word() -> None:
+    random_source = random.Random(1)
+    words = [
+        word
+        for entry in OPERATIONS
+        if entry.used_mask & ~entry.fixed_mask
+        for word in _words_of(entry, random_source, 2)
+    ]
+    best = 1.0
+    for _ in range(3):
+        start = time.perf_counter()
+        for word in words:
+            decode(word)
+        best = min(best, time.perf_counter() - start)
+    assert best / len(words) < 40e-6
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [  # words of shipped IXP2400 firmware and published ones; texts from isa.md's field tables
+        (0xF0000C0300, "nop"),
+        (0xE000020000, "halt"),
+        (0xE000010000, "ctx_arb[kill]"),
+        (0xE000000001, "ctx_arb[voluntary]"),
+        (0xE000000030, "ctx_arb[4, 5]"),
+        (0x3300012F20, "cap[fast_wr, 0, xscale_int_a]"),
+        (0xF4440C0005, "immed_w1[a5, 16384]"),
+        (0xFC044C0000, "local_csr_rd[active_ctx_sts]"),
+        (0xFC06600B00, "local_csr_wr[active_lm_addr_0, b2]"),
+        (0xFC10AE2388, "local_csr_wr[same_me_signal, 136]"),
+        (0xB440F03B80, "alu[b15, b14, AND, 128]"),
+        (0xA470000F20, "alu[--, b3, AND, 32]"),
+        (0xAC20002806, "alu[*l$index0, a6, XOR, b10]"),
+        (0xB00A060000, "alu[@b32, --, B, $0]"),
+        (0xBA80420180, "alu[b4, $0, -, @b0]"),
+        (0x9AE0003E05, "alu_shf[b0, a5, OR, b15, <<18]"),
+        (0x9B007A9204, "alu_shf[b7, 68, OR, a4, <<16]"),
+        (0x85804201FF, "alu_shf[a4, 127, AND, $0, >>24]"),
+        (0x9500C601FF, "alu_shf[b12, 255, AND, $0, >>16]"),
+        (0xD812000018, "br[l72#]"),
+        (0xD81AC00105, "bcc[l107#]"),
+        (0xD80A800104, "bcs[l42#]"),
+        (0xD805C00011, "br!=ctx[0, l23#]"),
+        (0xD81B00C214, "br_inp_state[scr_ring1_status, l108#]"),
+        (0xD811C14214, "br_inp_state[scr_ring3_status, l71#]"),
+        (0x0042108002, "sram[read, $1, a2, 0, 2], ctx_swap[4]"),
+        (0x0044008080, "sram[read, $0, $0, 0, 3], ctx_swap[4]"),
+        (0x014200A002, "sram[write, $0, a2, 8, 2], ctx_swap[4]"),
+        (0x1940100420, "scratch[get, $1, 0, b1, 1], ctx_swap[4]"),
+        (0x1A4000042C, "scratch[put, $0, 12, b1, 1], ctx_swap[4]"),
+        (0x6A4E001300, "dram[rbuf_rd, --, a0, b4, 8], sig_done[4], indirect_ref"),
+        (0x6B4E008303, "dram[tbuf_wr, --, a3, 0, 8], sig_done[4], indirect_ref"),
+        (0x3C400004E0, "msf[read, $0, 96, b1, 1], ctx_swap[4]"),
+        (0x3D42001C20, "msf[write, $0, 0, b7, 2], ctx_swap[4]"),
+        (0x3D00040320, "msf[fast_wr, --, 0, b0]"),
+    ],
+)
+def test_published_words(word: int, text: str, bind_line: BindLine) -> None:
+    assert format_instruction(decode(word)) == text
+    assert encode(bind_line(text)) == word
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [  # words built by hand from the field tables of isa.md 3.2 and 3.3
+        ("alu[*n$index++, --, B, b1]", 0xA000000000 | 0x243 << 20 | 1 << 10),
+        ("alu[*l$index1++, a1, +, $$3]", 0xA000000000 | 1 << 31 | 0x230 << 20 | 0x1C3 << 10 | 1),
+        ("alu[a1, b1, +carry, n$2]", 0xA000000000 | 17 << 31 | 1 << 30 | 1 << 20 | 1 << 10 | 0x282),
+        ("alu[--, --, ~B, a3]", 0xA000000000 | 4 << 31 | 1 << 30 | 0x300 << 20 | 0x300 << 10 | 3),
+        ("asr[a1, b2, >>31]", 0x8000000000 | 6 << 33 | 31 << 28 | 1 << 20 | 2 << 10 | 1 << 8),
+        ("dbl_shf[b1, a2, b3, >>1]", 0x9000000000 | 1 << 28 | 1 << 20 | 3 << 10 | 3 << 8 | 2),
+        ("dbl_shf[b1, a2, b3, >>indirect]", 0x9000000000 | 1 << 20 | 3 << 10 | 3 << 8 | 2),
+        ("alu_shf[a1, --, B, b2, <<indirect]", 0x8000000000 | 1 << 20 | 2 << 10 | 2 << 8),
+        ("alu_shf[a1, --, B, b2, >>rot8]", 0x8000000000 | 8 << 28 | 1 << 20 | 2 << 10),
+        ("alu_shf[a1, --, B, b2, <<rot8]", 0x8000000000 | 24 << 28 | 1 << 20 | 2 << 10),
+        ("alu_shf[a1, --, B, b2, <<31]", 0x8000000000 | 1 << 28 | 1 << 20 | 2 << 10 | 2 << 8),
+        ("byte_align_be[a1, $2]", 0x8000000000 | 7 << 33 | 1 << 20 | 0x82 << 10 | 1 << 8),
+        ("byte_align_le[a1, $2]", 0x8000000000 | 7 << 33 | 1 << 20 | 2 << 8 | 0x82),
+        ("ffs[a1, b2]", 0xA000000000 | 14 << 31 | 1 << 20 | 2 << 10),
+        ("ld_field[a1, 0011, b2]", 0xC000000000 | 0b0011 << 24 | 2 << 10 | 1),
+        (
+            "ld_field_w_clr[b1, 1000, 255, <<24], load_cc",
+            0xC000000000 | 1 << 34 | 8 << 28 | 8 << 24 | 1 << 20 | 1 << 19 | 1 << 18 | 1 << 10 | 2 << 8 | 0xFF,
+        ),
+        ("immed[b4, 18, <<8]", 0xF000000000 | 1 << 33 | 4 << 10 | 0x300 | 18),
+        ("immed[a4, -1]", 0xF000000000 | 1 << 31 | 0x300 << 10 | 4),
+        ("immed_w0[a4, 65535]", 0xF000000000 | 2 << 29 | 0xFF << 20 | 0x3FF << 10 | 4),
+        ("immed_b3[a4, 255]", 0xF000000000 | 3 << 33 | 1 << 29 | 0x3FF << 10 | 4),
+        ("bne[l8191#], defer[3]", 0xD800000000 | 8191 << 22 | 3 << 20 | 1 << 8 | 1),
+        ("beq[l1#], stage[0]", 0xD800000000 | 1 << 22),
+        ("br_signal[15, l1#]", 0xD800000000 | 1 << 22 | 15 << 14 | 2 << 8 | 18),
+        ("br_bset[a1, 31, l1#]", 0xD000000000 | 1 << 22 | 1 << 18 | 0x20 << 10 | 1),
+        ("br_bclr[b1, 0, l1#]", 0xD000000000 | 1 << 22 | 1 << 10 | 0x21),
+        (
+            "br=byte[a1, 3, 255, l1#], defer[3]",
+            0xC800000000 | 1 << 22 | 3 << 20 | 1 << 19 | 1 << 18 | 0xFF << 10 | 3 << 8 | 1,
+        ),
+        ("br!=byte[b1, 0, 128, l1#]", 0xC800000000 | 1 << 22 | 1 << 18 | 1 << 10 | 0x20),
+        ("jump[a1, l4660#]", 0xE800000000 | (4660 >> 8) << 22 | (0x300 | 4660 & 255) << 10 | 1),
+        ("rtn[b1], defer[3]", 0xE800000000 | 3 << 20 | 1 << 10 | 0x300),
+        ("ctx_arb[--], defer[2]", 0xE000000000 | 2 << 20 | 1 << 19),
+        ("ctx_arb[1, 15], any, br[l9#]", 0xE000000000 | 9 << 22 | 1 << 18 | 1 << 16 | 1 << 15 | 2),
+        ("cam_lookup[a1, b2], lm_addr1[3]", 0xA000000000 | 23 << 31 | 1 << 30 | 1 << 20 | 2 << 10 | 0x30E),
+        ("cam_write[a1, b2, 15]", 0xA000000000 | 19 << 31 | 1 << 30 | 0x30F << 20 | 2 << 10 | 1),
+        (
+            "crc_le[crc_iscsi, --, a1], bytes_0_1, bit_swap",
+            0xA000000000 | 18 << 31 | 1 << 30 | 0x300 << 20 | (0x300 | 5 << 5 | 1 << 4 | 1 << 3 | 5) << 10 | 1,
+        ),
+        ("mul_step[a1, b2], 32x32_step4", 0xF800000000 | 3 << 31 | 3 << 20 | 2 << 10 | 1),
+        ("mul_step[b1, --], 32x32_last2", 0xF800000000 | 3 << 31 | 1 << 23 | 5 << 20 | 0x300 << 10 | 1),
+        (
+            "sram[test_and_add, $1, a2, 127], sig_done[2]",
+            0x0500000000 | 2 << 28 | 1 << 20 | 1 << 18 | 0xFF << 10 | 3 << 8 | 2,
+        ),
+        (
+            "sram[rd_qdesc_head, $1, a2, b3, 2], sig_done[1]",
+            0x0F00000000 | 1 << 28 | 1 << 25 | 1 << 20 | 2 << 18 | 3 << 10 | 3 << 8 | 2,
+        ),
+        ("dram[read, $$2, a1, b1, 8], sig_done[2]", 0x2800000000 | 2 << 28 | 7 << 25 | 2 << 20 | 1 << 10 | 3 << 8 | 1),
+        ("dram[read, $2, a1, b1, 1], sig_done[2]", 0x2800000000 | 2 << 28 | 18 << 20 | 1 << 10 | 3 << 8 | 1),
+        ("hash_128[$4, 3], ctx_swap[1], defer[2]", 0x3600000000 | 1 << 28 | 3 << 25 | 4 << 20 | 2 << 18 | 2 << 8),
+        ("scratch[sub, $3, a1, 0]", 0x1600000000 | 3 << 20 | 0x20 << 10 | 3 << 8 | 1),
+        ("pci[write, $3, a1, 0, 1], sig_done[1]", 0x3500000000 | 1 << 28 | 3 << 20 | 0x20 << 10 | 3 << 8 | 1),
+    ],
+)
+def test_words_built_from_the_field_tables(line: str, word: int, bind_line: BindLine) -> None:
+    assert f"{encode(bind_line(line)):010x}" == f"{word:010x}"
+
+
+def test_every_operand_code_of_the_unrestricted_form() -> None:
+    kinds = set()
+    for code in range(1024):
+        word = 0xA000000000 | 20 << 31 | 0x300 << 20 | 7 << 10 | code  # alu[--, code, OR, b7]
+        try:
+            instruction = decode(word)
+        except InvalidWord:
+            continue
+        left = instruction.operands["left"]
+        kinds.add(left.kind if isinstance(left, Register) else Immediate)
+        assert encode(instruction) == word
+    assert kinds == {*RegisterKind, Immediate} - {RegisterKind.NULL}
+
+
+def test_restricted_form_has_no_absolute_and_no_neighbor_register() -> None:
+    kinds = set()
+    for code in range(256):
+        word = 0x8000000000 | 5 << 33 | 0x20 << 20 | 7 << 10 | code  # alu_shf[--, code, OR, b7]
+        try:
+            instruction = decode(word)
+        except InvalidWord:
+            continue
+        left = instruction.operands["left"]
+        kinds.add(left.kind if isinstance(left, Register) else Immediate)
+        assert encode(instruction) == word
+    assert kinds == {*RegisterKind, Immediate} - {RegisterKind.NULL, RegisterKind.ABSOLUTE, RegisterKind.NEIGHBOR}
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        (0xE000020001, "no operation is identified by these bits"),  # bpt with voluntary
+        (0xA100000000, "no operation is identified by these bits"),  # alu operation 2
+        (0xF800000000 | 1 << 33, "no operation is identified by these bits"),
+        (0xD80000000C, "no operation is identified by these bits"),  # condition 12
+        (0xD800000018 | 3 << 20, "br.always: defer 3 does not fit: 0 to 2"),
+        (0xFC00000000 | 0x300 << 10 | (0x170 // 4) << 22, "local_csr_rd: no local CSR at 0x170"),
+        (0x3600000300, "hash_48: count 0 does not fit: 1 to 3"),
+        (0x2000000300, "no operation is identified by these bits"),
+        (
+            0xA000000000 | 1 << 31 | 0x300 << 20 | 0x302 << 10 | 0x301,
+            "alu.add: constants 1 and 2: only one operand may be a constant",
+        ),
+        (0x1000000300 | 1 << 18, "no operation is identified by these bits"),
+        (0x1200000300 | 1 << 25, "scratch.swap: unused bit 25 is set"),
+        (0xF000000000 | 0x300 << 10 | 1 << 32, "immed: unused bit 32 is set"),
+        (0xA000000010, "alu.b: port A holds 0x10: not a register of a context"),
+    ],
+)
+def test_invalid_words_name_the_field(word: int, reason: str) -> None:
+    with pytest.raises(InvalidWord) as caught:
+        decode(word)
+    assert caught.value.reason.startswith(reason)
+
+
+def test_a_word_of_41_bits_is_refused() -> None:
+    with pytest.raises(InvalidWord, match="40 bits"):
+        decode(1 << 40)
+
+
+def test_registers_16_to_31_exist_only_with_4_contexts() -> None:
+    word = 0xA000000000 | 1 << 31 | 31 << 20 | 7 << 10 | 16  # alu[a31, a16, +, b7]
+    with pytest.raises(InvalidWord):
+        decode(word)
+    instruction = decode(word, contexts=4)
+    assert encode(instruction, contexts=4) == word
+    with pytest.raises(
+        IsaError, match=r"^alu.add: register number 31: 0 to 15 for a context-relative general register$"
+    ):
+        encode(instruction)
+
+
+def test_transfer_bit_24_selects_the_other_kind_only_with_8_contexts() -> None:
+    word = 0x0000000300 | 17 << 20
+    assert decode(word).operands["xfer"] == Register(RegisterKind.DRAM, 1)
+    assert decode(word, contexts=4).operands["xfer"] == Register(RegisterKind.SRAM, 17)
+    assert encode(decode(word, contexts=4), contexts=4) == word
+    with pytest.raises(IsaError, match="with 4 contexts only the target's own kind is possible"):
+        encode(decode(word), contexts=4)
+
+
+def test_symbolic_parts_do_not_encode() -> None:
+    symbolic = Register(RegisterKind.GPR, name="count")
+    add = Instruction(operation("alu.add"), {"dst": symbolic, "left": symbolic, "right": Immediate(1)})
+    with pytest.raises(IsaError, match=r"^alu.add: register count has no number yet$"):
+        encode(add)
+    with pytest.raises(IsaError, match=r"^alu.add: operand right is missing$"):
+        encode(
+            Instruction(
+                operation("alu.add"),
+                {"dst": Register(RegisterKind.GPR, 1, Bank.A), "left": Register(RegisterKind.GPR, 1, Bank.A)},
+            )
+        )
+
+
+def test_indirect_shift_amount_is_coded_as_zero() -> None:
+    assert Shift("<<", 0).indirect and not Shift("<<", 1).indirect

@@ -1,0 +1,208 @@
+"""Commands, their way from an ME's FIFO over the command bus, and what all units that take commands share."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ixp_emu.chip.hardware import Hardware
+
+from .faults import FaultError
+
+if TYPE_CHECKING:
+    from .buses import Bus
+    from .microengine import Microengine
+
+__all__ = ["Command", "CommandBus", "Counters", "Memory", "SBusUnit", "Unit", "atomic_result"]
+
+NEVER = 1 << 62
+
+
+@dataclass(slots=True, eq=False)
+class Command:
+    """One command on its way. ``count`` is in longwords, for DRAM quadwords, for hash keys; ``transfer`` is a physical number."""
+
+    me: Microengine
+    context: int
+    pc: int
+    unit: str
+    op: str
+    address: int
+    count: int
+    transfer_kind: str
+    transfer: int
+    issued: int
+    pulls: bool
+    returns_data: bool
+    signals: int = 0  # mask set at the end
+    early_signals: int = 0  # mask set when the operand of a doubled atomic has been pulled
+    byte_mask: int = 0xFF
+    media_address: int = 0
+    data: list[int] = field(default_factory=list)
+    arrival: int = NEVER
+    data_time: int = NEVER
+
+    def fault(self, kind: str, detail: str) -> FaultError:
+        return FaultError(kind, f"{self.unit}[{self.op}] {detail}", me=self.me.number, pc=self.pc)
+
+
+@dataclass(slots=True)
+class Counters:
+    """Of one unit; ``latencies`` are signal time minus issue time of each command with a signal."""
+
+    references: int = 0
+    longwords: int = 0
+    busy: int = 0
+    latencies: list[int] = field(default_factory=list)
+
+
+class Memory:
+    """Longwords by byte address; sparse, everything not written is 0."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self._words: dict[int, int] = {}
+
+    def read_words(self, byte_address: int, n: int) -> list[int]:
+        self._check(byte_address, n)
+        return [self._words.get(byte_address // 4 + i, 0) for i in range(n)]
+
+    def write_words(self, byte_address: int, values: Sequence[int]) -> None:
+        self._check(byte_address, len(values))
+        for i, value in enumerate(values):
+            self._words[byte_address // 4 + i] = value & 0xFFFFFFFF
+
+    def contains(self, byte_address: int, n: int) -> bool:
+        return 0 <= byte_address and byte_address + 4 * n <= self.size_bytes
+
+    def _check(self, byte_address: int, n: int) -> None:
+        if byte_address % 4 or not self.contains(byte_address, n):
+            raise ValueError(f"{n} longwords at {byte_address:#x} in a memory of {self.size_bytes} bytes")
+
+
+def atomic_result(op: str, old: int, operand: int) -> int:
+    """The new value of a longword under a scratch or SRAM atomic."""
+    return {
+        "swap": operand,
+        "set": old | operand,
+        "clr": old & ~operand,
+        "add": old + operand,
+        "sub": old - operand,
+        "incr": old + 1,
+        "decr": old - 1,
+    }[op] & 0xFFFFFFFF
+
+
+class Unit:
+    """A unit with an inlet FIFO. Subclasses serve its head in ``step``."""
+
+    def __init__(self, hardware: Hardware, name: str, *, parameters: str) -> None:
+        self.hardware = hardware
+        self.name = name
+        self.inlet: deque[Command] = deque()
+        self.inlet_depth = hardware[parameters + ".inlet_depth"]
+        self.counters = Counters()
+        self._awaiting_pull: deque[Command] = deque()
+        self.schedule: Callable[[int, Callable[[], None]], None]
+
+    def has_room(self) -> bool:
+        return len(self.inlet) < self.inlet_depth
+
+    def accept(self, command: Command, arrival: int) -> None:
+        """Phase 2: the command bus hands over a command that will arrive at ``arrival``."""
+        command.arrival = arrival
+        self.inlet.append(command)
+        if command.pulls:
+            self._awaiting_pull.append(command)
+
+    def join_pulls(self, now: int) -> None:
+        """Phase 1: commands that arrive now join the request queue of their pull bus."""
+        while self._awaiting_pull and self._awaiting_pull[0].arrival <= now:
+            self.request_pull(self._awaiting_pull.popleft(), now)
+
+    def request_pull(self, command: Command, now: int) -> None:
+        raise NotImplementedError
+
+    def complete(self, command: Command, time: int, counters: Counters) -> None:
+        """Set the command's signals in phase 0 of ``time``; without a signal nothing happens."""
+        if command.signals:
+            self.schedule(time, lambda: self.signal(command, time, counters))
+
+    def signal(self, command: Command, time: int, counters: Counters) -> None:
+        """Now: set the signals at the end of a command, and note its latency."""
+        if command.signals:
+            command.me.set_signals(command.context, command.signals)
+            counters.latencies.append(time - command.issued)
+
+
+class SBusUnit(Unit):
+    """A unit on the S buses of both clusters."""
+
+    pull_buses: Sequence[Bus]
+    push_buses: Sequence[Bus]
+
+    def longwords(self, command: Command) -> int:
+        """Longwords of the command's data phase."""
+        return command.count
+
+    def request_pull(self, command: Command, now: int) -> None:
+        cycles = self.longwords(command) * self.hardware["sbus.longword_cycles"]
+
+        def granted(time: int) -> None:
+            command.data = command.me.transfer_out(command.transfer_kind, command.transfer, self.longwords(command))
+            command.data_time = time + cycles + self.hardware["pull.latency"]
+            if command.early_signals:
+                context, mask = command.context, command.early_signals
+                self.schedule(command.data_time, lambda: command.me.set_signals(context, mask))
+
+        self.pull_buses[command.me.cluster].request(self.name, now, cycles, granted)
+
+    def push(self, command: Command, values: Sequence[int], time: int, counters: Counters, *, master: str) -> None:
+        """Queue a push request with request time ``time``; its delivery writes registers and sets signals."""
+        cycles = len(values) * self.hardware["sbus.longword_cycles"]
+
+        def granted(grant: int) -> None:
+            delivery = grant + cycles + self.hardware["push.latency"]
+
+            def delivered() -> None:
+                command.me.write_transfer_in(command.transfer_kind, command.transfer, values)
+                self.signal(command, delivery, counters)
+
+            self.schedule(delivery, delivered)
+
+        self.push_buses[command.me.cluster].request(master, time, cycles, granted)
+
+    def can_push(self, command: Command, *, master: str) -> bool:
+        """Is there room for one more push request of this master on the cluster's bus?"""
+        return self.push_buses[command.me.cluster].waiting(master) < self.hardware["sbus.push_depth"]
+
+
+class CommandBus:
+    """The command bus of one cluster."""
+
+    def __init__(self, hardware: Hardware, engines: Sequence[Microengine], units: dict[str, Unit]) -> None:
+        self._engines = engines
+        self._units = units
+        self._fifo_latency = hardware["command.fifo_latency"]
+        self._travel = hardware["command.bus_latency"] + hardware["command.decode"]
+        self._last = len(engines) - 1
+        self.grants = 0
+        self.busy = 0
+
+    def step(self, now: int) -> None:
+        """Phase 2 of a chassis edge: grant at most one command."""
+        for offset in range(1, len(self._engines) + 1):
+            place = (self._last + offset) % len(self._engines)
+            fifo = self._engines[place].fifo
+            if not fifo or fifo[0].issued > now - self._fifo_latency:
+                continue
+            unit = self._units[fifo[0].unit]
+            if not unit.has_room():
+                continue
+            unit.accept(fifo.popleft(), now + self._travel)
+            self._last = place
+            self.grants += 1
+            self.busy += 2
+            return

@@ -1,0 +1,207 @@
+"""The DRAM controller: bank queues, open rows, refresh; acts on chassis edges."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ixp_emu.chip.hardware import Hardware
+
+from .commands import Command, Memory, Unit
+
+if TYPE_CHECKING:
+    from .buses import Bus
+    from .media import BufferMemory
+
+__all__ = ["Dram"]
+
+
+@dataclass(slots=True)
+class _Bank:
+    queue: deque[Command] = field(default_factory=deque)
+    open_row: int | None = None
+    busy_until: int = 0
+    skipped: int = 0
+
+
+@dataclass(slots=True)
+class _Choice:
+    bank: int
+    command: Command
+    precharge_and_activate: int
+    turns: bool
+
+
+class Dram(Unit):
+    """``counters.busy`` counts data bus cycles, ``counters.longwords`` two for each quadword."""
+
+    push_bus: Bus
+    pull_bus: Bus
+    rbuf: BufferMemory
+    tbuf: BufferMemory
+
+    def __init__(self, hardware: Hardware) -> None:
+        super().__init__(hardware, "dram", parameters="dram")
+        self.memory = Memory(hardware["dram.size_bytes"])
+        self.banks = [_Bank() for _ in range(hardware["dram.banks"])]
+        self.bus_free = 0
+        self.refresh_due = hardware["dram.refresh_interval"]
+        self.refreshes = 0
+        self._last_bank = len(self.banks) - 1
+        self._last_writes: bool | None = None
+
+    def step(self, now: int) -> None:
+        self.join_pulls(now)
+        if now % 2:
+            return
+        self._distribute(now)
+        if now >= self.refresh_due:
+            if now >= self.bus_free and all(now >= bank.busy_until for bank in self.banks):
+                self._refresh(now)
+            return
+        self._schedule(now)
+
+    def request_pull(self, command: Command, now: int) -> None:
+        media = command.op == "rbuf_rd"
+        cycles = command.count * self.hardware["dbus.media_quadword_cycles" if media else "dbus.quadword_cycles"]
+
+        def granted(time: int) -> None:
+            n = 2 * command.count
+            if media:
+                command.data = self.rbuf.read(command.media_address, n)
+            else:
+                command.data = command.me.transfer_out(command.transfer_kind, command.transfer, n)
+            command.data_time = time + cycles + self.hardware["pull.latency"]
+
+        self.pull_bus.request(self.name, now, cycles, granted)
+
+    def _place(self, command: Command) -> tuple[int, int]:
+        """Bank and row."""
+        address = command.address & ~7
+        bank = address // self.hardware["dram.bank_interleave_bytes"] % len(self.banks)
+        return bank, address // (self.hardware["dram.row_bytes"] * len(self.banks))
+
+    def _distribute(self, now: int) -> None:
+        if not self.inlet or self.inlet[0].arrival > now:
+            return
+        bank = self.banks[self._place(self.inlet[0])[0]]
+        if len(bank.queue) < self.hardware["dram.bank_queue_depth"]:
+            bank.queue.append(self.inlet.popleft())
+
+    def _refresh(self, now: int) -> None:
+        until = now + self.hardware["dram.refresh_cycles"]
+        for bank in self.banks:
+            bank.open_row = None
+            bank.busy_until = until
+        self.bus_free = until
+        self.refresh_due += self.hardware["dram.refresh_interval"]
+        self.refreshes += 1
+
+    def _schedule(self, now: int) -> None:
+        eligible: list[_Choice] = []
+        for offset in range(1, len(self.banks) + 1):
+            number = (self._last_bank + offset) % len(self.banks)
+            if self.banks[number].queue:
+                choice = self._eligible(number, now)
+                if choice is not None:
+                    eligible.append(choice)
+        if not eligible:
+            return
+        first = eligible[0]
+        if first.turns and self.banks[first.bank].skipped < 2:
+            for other in eligible[1:]:
+                if not other.turns:
+                    self.banks[first.bank].skipped += 1
+                    self._start(other, now)
+                    return
+        self._start(first, now)
+
+    def _eligible(self, number: int, now: int) -> _Choice | None:
+        bank = self.banks[number]
+        command = bank.queue[0]
+        hit = bank.open_row == self._place(command)[1]
+        before = 0
+        if not hit:
+            before = self.hardware["dram.activate"]
+            if bank.open_row is not None:
+                before += self.hardware["dram.precharge"]
+        turns = self._last_writes is not None and self._last_writes != command.pulls
+        turnaround = self.hardware["dram.turnaround"] if turns else 0
+        if not (hit or now >= bank.busy_until):
+            return None
+        if self.bus_free + turnaround > now + before + self.hardware["dram.cas"]:
+            return None
+        if command.pulls and now < command.data_time:
+            return None
+        if command.returns_data and self.push_bus.waiting(self.name) >= self.hardware["dbus.push_depth"]:
+            return None
+        return _Choice(number, command, before, turns)
+
+    def _start(self, choice: _Choice, now: int) -> None:
+        command = choice.command
+        bank = self.banks[choice.bank]
+        bank.queue.popleft()
+        bank.skipped = 0
+        bank.open_row = self._place(command)[1]
+        self._last_bank = choice.bank
+        self._last_writes = command.pulls
+        start = now + choice.precharge_and_activate + self.hardware["dram.cas"]
+        cycles = command.count * self.hardware["dram.quadword_cycles"]
+        end = start + cycles
+        self.bus_free = end
+        bank.busy_until = end + (self.hardware["dram.write_recovery"] if command.pulls else 0)
+        self.counters.references += 1
+        self.counters.longwords += 2 * command.count
+        self.counters.busy += cycles
+        self._access(command)
+        delay = self.hardware["dram.controller_delay"]
+        if command.pulls:
+            self.complete(command, end + delay, self.counters)
+        else:
+            self._push(command, start + self.hardware["dram.quadword_cycles"] + delay)
+
+    def _access(self, command: Command) -> None:
+        """Read or write the memory."""
+        address, n = command.address & ~7, 2 * command.count
+        if not self.memory.contains(address, n):
+            raise command.fault("outside memory", f"at {address:#x}, {command.count} quadwords")
+        if command.op in ("rbuf_rd", "tbuf_wr"):
+            buffer = self.rbuf if command.op == "rbuf_rd" else self.tbuf
+            if not buffer.contains(command.media_address, n):
+                raise command.fault(
+                    "outside memory", f"buffer at {command.media_address:#x}, {command.count} quadwords"
+                )
+        if command.returns_data:
+            command.data = self.memory.read_words(address, n)
+        elif command.byte_mask == 0xFF:
+            self.memory.write_words(address, command.data)
+        else:
+            old = self.memory.read_words(address, n)
+            masks = [_byte_lanes(command.byte_mask & 15), _byte_lanes(command.byte_mask >> 4)]
+            self.memory.write_words(
+                address, [o & ~masks[i % 2] | d & masks[i % 2] for i, (o, d) in enumerate(zip(old, command.data))]
+            )
+
+    def _push(self, command: Command, time: int) -> None:
+        media = command.op == "tbuf_wr"
+        cycles = command.count * self.hardware["dbus.media_quadword_cycles" if media else "dbus.quadword_cycles"]
+
+        def granted(grant: int) -> None:
+            delivery = grant + cycles + self.hardware["push.latency"]
+
+            def delivered() -> None:
+                if media:
+                    self.tbuf.write(command.media_address, command.data)
+                else:
+                    command.me.write_transfer_in(command.transfer_kind, command.transfer, command.data)
+                self.signal(command, delivery, self.counters)
+
+            self.schedule(delivery, delivered)
+
+        self.push_bus.request(self.name, time, cycles, granted)
+
+
+def _byte_lanes(mask: int) -> int:
+    """Bit k of ``mask`` enables the byte at address k of a longword; byte 0 is bits 31:24."""
+    return sum(0xFF << 24 - 8 * k for k in range(4) if mask >> k & 1)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ixp_emu import isa
 from ixp_emu.assembler.allocate import Allocation, Wanted, allocate
+from ixp_emu.assembler.check import check_neighbours
 from ixp_emu.assembler.declare import Declarations, PlacedWord, declare
 from ixp_emu.assembler.expressions import ExpressionError
 from ixp_emu.assembler.flow import flow_graph
@@ -133,6 +134,17 @@ def _doubled_commands() -> frozenset[tuple[str, str]]:
     )
 
 
+@cache
+def _keywords() -> Mapping[tuple[str, int], frozenset[str]]:
+    """Words that are no names at a place of an instruction: (mnemonic, position) -> words, as ``b`` in an alu."""
+    words: dict[tuple[str, int], set[str]] = {}
+    for operation in isa.OPERATIONS:
+        for syntax in operation.syntaxes:
+            for position, literal in syntax.literals:
+                words.setdefault((syntax.mnemonic, position), set()).add(literal)
+    return {place: frozenset(found) for place, found in words.items()}
+
+
 class _Assembly:
     def __init__(
         self,
@@ -177,7 +189,14 @@ class _Assembly:
         self._name_variables(variables)
         instructions = [self._bind(word) for word in words]
         diagnostics.raise_if_errors()
-        allocation = self._allocate(words, instructions, contexts)
+        check_neighbours(
+            instructions,
+            [word.place for word in words],
+            labelled={address for scope in declarations.program.descendants() for address, _ in scope.labels.values()},
+            diagnostics=diagnostics,
+            unchecked=declarations.unchecked,
+        )
+        allocation = self._allocate(words, instructions, contexts, declarations.unchecked)
         diagnostics.raise_if_errors()
         assert allocation is not None
         encoded = self._encode(words, instructions, allocation, contexts)
@@ -277,7 +296,12 @@ class _Assembly:
         try:
             if source.mnemonic not in isa.MNEMONICS:
                 raise SourceError(word.place, f"unknown instruction or macro '{source.mnemonic}'")
-            arguments = [resolver.argument(node) for node in source.arguments]
+            arguments = [
+                isa.Argument(node.spelling)
+                if isinstance(node, Name) and node.spelling.lower() in _keywords().get((source.mnemonic, position), ())
+                else resolver.argument(node)
+                for position, node in enumerate(source.arguments)
+            ]
             tokens = [resolver.token(token.name, token.arguments) for token in source.tokens]
             bound = isa.bind(source.mnemonic, arguments, tokens)
             names = {text for text in (bound.signal, *bound.signals) if isinstance(text, str)}
@@ -290,15 +314,20 @@ class _Assembly:
 
     def _explained(self, message: str, source: SourceInstruction, resolver: Resolver) -> str:
         """A word the instruction set does not know is most often a forgotten declaration."""
-        for node in source.arguments:
-            if isinstance(node, Name) and node.index is None and resolver.is_unknown(node) and node.spelling in message:
-                return f"{message} ('{node.spelling}' is not declared)"
+        if "declared" not in message:
+            for node in source.arguments:
+                if isinstance(node, Name) and node.spelling in message and resolver.is_unknown(node):
+                    return f"{message} ('{node.spelling}' is not declared)"
         return message
 
     # -- registers and words ---------------------------------------------------------------------------------------
 
     def _allocate(
-        self, words: Sequence[PlacedWord], instructions: Sequence[isa.Instruction | None], contexts: int
+        self,
+        words: Sequence[PlacedWord],
+        instructions: Sequence[isa.Instruction | None],
+        contexts: int,
+        unchecked: bool,
     ) -> Allocation | None:
         places = [word.place for word in words]
         nop = isa.bind("nop", [], [])
@@ -312,7 +341,7 @@ class _Assembly:
             for role, operand in instruction.operands.items()
             if isinstance(operand, isa.Label) and role != "target" and operand.name and operand.address is not None
         ]
-        nodes = flow_graph(concrete, places, taken_addresses=taken, diagnostics=self._diagnostics)
+        nodes = flow_graph(concrete, places, taken_addresses=taken, diagnostics=self._diagnostics, unchecked=unchecked)
         for node, word in zip(nodes, words, strict=True):
             node.initialises = self._general_names(word, word.sets)
             node.keeps = self._general_names(word, word.uses)

@@ -73,12 +73,14 @@ class Declarations:
         program: outermost scope.
         contexts: from ``.num_contexts``, if given.
         modes: settings of MODES given.
+        unchecked: ``.unchecked``: breaches of the rules between neighbouring instructions are warnings.
     """
 
     words: list[PlacedWord]
     program: Scope
     contexts: int | None = None
     modes: dict[str, str] = field(default_factory=dict)
+    unchecked: bool = False
 
 
 class _Declarer:
@@ -156,6 +158,8 @@ class _Declarer:
             if value not in MODES[name]:
                 raise SourceError(item.place, f".{name} {value!r}: must be {' or '.join(MODES[name])}")
             self.result.modes[name] = value
+        elif name == "unchecked":
+            self.result.unchecked = True
         elif name in self._handlers:
             self._handlers[name](body, item)
         elif name not in _ACCEPTED:

@@ -20,16 +20,11 @@ def disassemble(words: Sequence[int], *, contexts: int = 8) -> str:
     for word in words:
         try:
             instruction = isa.decode(word, contexts=contexts)
-            decoded.append(instruction if _is_canonical(instruction, word, contexts) else None)
+            usable = _is_canonical(instruction, word, contexts) and _targets(instruction) <= set(range(len(words) + 1))
+            decoded.append(instruction if usable else None)
         except isa.InvalidWord:
             decoded.append(None)
-    targets = {
-        operand.address
-        for instruction in decoded
-        if instruction is not None
-        for operand in instruction.operands.values()
-        if isinstance(operand, isa.Label) and operand.address is not None and operand.address <= len(words)
-    }
+    targets: set[int] = set().union(*(_targets(instruction) for instruction in decoded if instruction is not None))
     labels = {address: f"l_{address}" for address in targets}
     registers = sorted(
         {
@@ -40,7 +35,8 @@ def disassemble(words: Sequence[int], *, contexts: int = 8) -> str:
             if use.register.kind in (isa.RegisterKind.GPR, isa.RegisterKind.ABSOLUTE)
         }.items()
     )
-    lines = [f".num_contexts {contexts}"]
+    # Words of another assembler may break rules that this one enforces.
+    lines = [f".num_contexts {contexts}", ".unchecked"]
     lines += [
         f".addr {name} {register.number} {register.bank.value}"
         for name, register in registers
@@ -56,6 +52,15 @@ def disassemble(words: Sequence[int], *, contexts: int = 8) -> str:
     if len(words) in labels:
         lines.append(f"{labels[len(words)]}#:")
     return "\n".join(lines) + "\n"
+
+
+def _targets(instruction: isa.Instruction) -> set[int]:
+    """Addresses the text names by label; ``rtn`` is a jump relative to 0 and names none."""
+    return {
+        operand.address
+        for operand in instruction.operands.values()
+        if isinstance(operand, isa.Label) and operand.address is not None
+    }
 
 
 def _is_canonical(instruction: isa.Instruction, word: int, contexts: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ixp_emu.assembler.source import Diagnostics, Place, SourceError
+from ixp_emu.assembler.source import Diagnostics, Place
 from ixp_emu.isa.instruction import Instruction
 from ixp_emu.isa.operands import Label, RegisterKind
 
@@ -59,12 +59,14 @@ def flow_graph(
     *,
     taken_addresses: Iterable[int],
     diagnostics: Diagnostics,
+    unchecked: bool = False,
 ) -> list[FlowNode]:
     """One node per instruction; labels must hold addresses.
 
     Parameters:
         taken_addresses: where ``jump`` and ``rtn`` without listed targets may go.
         diagnostics: receives shadows that pass the end and branches inside shadows.
+        unchecked: these are warnings, not errors.
     """
     anywhere = sorted(set(taken_addresses))
     nodes = [_node(instruction, place) for instruction, place in zip(instructions, places, strict=True)]
@@ -79,8 +81,10 @@ def flow_graph(
         transfers = instruction.target is not None or is_jump(instruction) or instruction.signal_action == "ctx_swap"
         transfers = transfers or instruction.operation.name.startswith("ctx_arb")
         if transfers and index <= shadow_end and shadow_of is not None:
-            diagnostics.add(
-                SourceError(places[index], f"a branch or swap in the defer shadow of line {places[shadow_of].line}")
+            diagnostics.report(
+                places[index],
+                f"a branch or swap in the defer shadow of line {places[shadow_of].line}",
+                error=not unchecked,
             )
             continue
         if not transfers:
@@ -89,8 +93,10 @@ def flow_graph(
         if instruction.defer:
             shadow_of, shadow_end = index, last
         if last >= count:
-            diagnostics.add(
-                SourceError(places[index], f"defer[{instruction.defer}]: the shadow passes the end of the program")
+            diagnostics.report(
+                places[index],
+                f"defer[{instruction.defer}]: the shadow passes the end of the program",
+                error=not unchecked,
             )
             continue
         if is_jump(instruction):

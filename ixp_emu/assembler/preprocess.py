@@ -398,9 +398,7 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
-def _matching_end(
-    lines: Sequence[SourceLine], start: int, openers: frozenset[str], closer: str, place: Place
-) -> int:
+def _matching_end(lines: Sequence[SourceLine], start: int, openers: frozenset[str], closer: str, place: Place) -> int:
     depth = 1
     for index, word in _directive_words(lines, start):
         if word in openers:

@@ -144,7 +144,12 @@ class Resolver:
 
     def is_unknown(self, node: Node) -> bool:
         """Whether the node is a word that no declaration explains: a keyword, or a forgotten declaration."""
-        return isinstance(node, Name) and self.argument(node).operand is None
+        return (
+            isinstance(node, Name)
+            and node.index is None
+            and self._scope.find(node.spelling.lower()) is None
+            and self.constant(node) is None
+        )
 
     def _shift_amount(self, node: Node) -> str:
         if isinstance(node, Name) and self.constant(node) is None:

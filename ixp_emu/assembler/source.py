@@ -85,6 +85,13 @@ class Diagnostics:
         if (place, message) not in self.warnings:
             self.warnings.append((place, message))
 
+    def report(self, place: Place, message: str, *, error: bool) -> None:
+        """An error, or the same as a warning."""
+        if error:
+            self.add(SourceError(place, message))
+        else:
+            self.warn(place, message)
+
     def raise_if_errors(self) -> None:
         """Raises InputError with up to MAX_REPORTED_ERRORS errors, one per line."""
         if not self.errors:

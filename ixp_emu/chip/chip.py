@@ -15,7 +15,7 @@ from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1
 from ixp_emu.chip.rows import build_rows
 
-__all__ = ["Memories", "configure_ring", "initialise", "load_program", "new_chips", "reach"]
+__all__ = ["Memories", "configure_ring", "initialise", "load_program", "new_chips", "cycle_accounts"]
 
 _SPECIFICATION = {
     "fifo_latency": "command.fifo_latency",
@@ -181,7 +181,7 @@ def configure_ring(
     chip["ring_flag_before"][ring] = chip["ring_flag"][ring]
 
 
-def reach(chip: Any, now: int) -> dict[str, NDArray[np.int64]]:
+def cycle_accounts(chip: Any, now: int) -> dict[str, NDArray[np.int64]]:
     """Cycle accounts of the MEs at the end of a run of ``now`` cycles: what lies beyond is taken off.
 
     Returns:

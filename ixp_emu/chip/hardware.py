@@ -73,7 +73,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     _p("dbus.media_quadword_cycles", 2, "cycles", 1, 16, "inferred", "RBUF/TBUF take one 64-bit beat per chassis clock"),
     _p("push.latency", 6, "cycles", 2, 64, "assumed", _SPLIT),
     _p("pull.latency", 6, "cycles", 2, 64, "assumed", _SPLIT),
-    _p("sbus.push_depth", 16, "requests", 2, 64, "assumed", "push requests a unit may have waiting per cluster bus"),
+    _p("sbus.push_depth", 32, "requests", 2, 64, "assumed", "replies a unit may have under way to a cluster bus; covers the controller delay at full rate"),
     _p("dbus.push_depth", 40, "requests", 2, 64, "documented", _HRM + ": D_push request FIFO, 64 deep, full at 40"),
     # Scratch, hash, CAP
     _p("scratch.size_bytes", 16_384, "bytes", 1_024, 1 << 16, "documented", "16 KB scratchpad"),

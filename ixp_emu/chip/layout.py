@@ -128,7 +128,8 @@ ROW = np.dtype(
         ("signal", np.uint8),
         ("action", np.uint8),  # CMD_* bits
         ("structure", np.uint8),
-        ("special", np.uint8),  # how a, b, d are addressed when ROW_INDEXED: 4-bit codes are in a, b, d
+        ("special", np.uint8),  # shift kind, CRC byte form, or bits of a command (ixp_emu.chip.rows)
+        ("counted", np.uint8),  # indirect_ref may change the count
         ("xfer_in", np.uint16),  # file index of the first transfer-in register, context part added
         ("xfer_out", np.uint16),
     ],
@@ -386,6 +387,7 @@ _CHIP_FIELDS: list[Any] = [
     ("rx_bytes", np.int64),
     ("tx_control", np.uint32, (128, 2)),
     ("tx_valid", np.uint8, (128,)),
+    ("tx_valid_count", np.int64),
     ("tx_element", np.int64),
     ("tx_end", np.int64),
     ("tx_sequence", np.int64),

@@ -288,6 +288,7 @@ def _take_element(chip: Any, time: int) -> None:
         port.tx_write += port.tx_partial
         port.tx_partial = 0
     chip.tx_valid[u(element)] = 0
+    chip.tx_valid_count -= 1
     chip.tx_element = (element + 1) % chip.tbuf_elements
     chip.tx_sequence += 1
     chip.tx_end = NEVER

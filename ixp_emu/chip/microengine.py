@@ -180,7 +180,7 @@ def _issue(chip: Any, engine: int, context: int, row: Any, time: int, sum_of_ope
         unit += (sum_of_operands >> 30) & 1
     media_given = 0
     if action & ACTION_INDIRECT:
-        if last_result & (1 << 25):
+        if last_result & (1 << 25) and row.counted:
             count = ((last_result >> 21) & 15) + 1
         if last_result & (1 << 20):
             mask = (last_result >> 12) & 0xFF
@@ -463,6 +463,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         elif kind == Kind.CAM_LOOKUP:
             value = cam_lookup(me, s64(me.file[u(ia)]))
             me.file[u(idst)] = value
+            last_result = value
             if row.option:
                 word = (((value >> 3) & 15) << 4) | (s64(row.imm) << 8)
                 index_write(me, context, s64(row.option) - 1, word, time)
@@ -474,9 +475,11 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         elif kind == Kind.CAM_WRITE_STATE:
             me.cam_state[u(s64(me.file[u(ia)]) & 15)] = row.imm
         elif kind == Kind.CAM_READ_TAG:
-            me.file[u(idst)] = me.cam_tag[u(s64(me.file[u(ia)]) & 15)]
+            last_result = s64(me.cam_tag[u(s64(me.file[u(ia)]) & 15)])
+            me.file[u(idst)] = last_result
         elif kind == Kind.CAM_READ_STATE:
-            me.file[u(idst)] = s64(me.cam_state[u(s64(me.file[u(ia)]) & 15)]) << 8
+            last_result = s64(me.cam_state[u(s64(me.file[u(ia)]) & 15)]) << 8
+            me.file[u(idst)] = last_result
         elif kind == Kind.CAM_CLEAR:
             for entry in range(16):
                 me.cam_tag[u(entry)] = 0
@@ -485,6 +488,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         elif kind == Kind.CRC:
             word = s64(me.file[u(ia)])
             me.file[u(idst)] = word
+            last_result = word
             little = s64(row.imm) >> 1
             me.crc = _crc_step(me.crc, word, s64(row.option), s64(row.special), little, s64(row.imm) & 1)
         elif kind == Kind.DOUBLE_SHIFT or kind == Kind.ASR or kind == Kind.BYTE_ALIGN:

@@ -29,7 +29,7 @@ def _read(chip: Any, address: int) -> int:
     if address >= _TX_CONTROL:
         return s64(chip.tx_control[u(((address - _TX_CONTROL) >> 3) & 127), u((address >> 2) & 1)])
     if address == _TX_SEQUENCE:
-        empty = 1 if chip.tx_end == NEVER and chip.tx_valid[u(chip.tx_element)] == 0 else 0
+        empty = 1 if chip.tx_valid_count == 0 else 0
         return s64((empty << 31) | (chip.tx_sequence & 0xFF))
     return s64(chip.msf_register[u(address >> 2)])
 
@@ -48,6 +48,7 @@ def _validate(chip: Any, element: int, time: int, engine: int) -> None:
         fail(chip, Fault.TBUF_CONTROL, time, engine, starts, control)
         return
     chip.tx_valid[u(element)] = 1
+    chip.tx_valid_count += 1
     hasten(chip, MEDIA_TX, 4, time)
 
 

@@ -156,6 +156,10 @@ class _Builder:
             index = CONSTANTS + (operand.value & 0xFF)
         elif isinstance(operand, Register) and operand.kind is not RegisterKind.NULL:
             index, relative = self._register(operand, destination)
+        elif role == "left" and not self.instruction.swap:  # an absent left operand still names register A0
+            index, relative = GPR_A, True
+        elif role == "left" and self.instruction.operation.name.startswith("alu_shf."):
+            index, relative = GPR_B, True
         self.row[field] = index
         self.row[field + "_mask"] = 0xFFFF if relative else 0
 
@@ -434,6 +438,7 @@ class _Builder:
         if family == "msf" and transfer is not None:
             count *= transfer.registers_per_unit
         row["count"] = count
+        row["counted"] = "count" in operation.roles and family not in _HASHES
         # longwords from and to the ME per unit of count
         per_unit = transfer.registers_per_unit if transfer is not None and family != "msf" else 1
         row["shift"] = per_unit if transfer is not None and transfer.pulled else 0

@@ -119,7 +119,7 @@ def check_run(lines: list[Line], words: list[int], start: dict[str, object], ski
 
 
 @given(programs(), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_values_survive_along_every_path(case: tuple[list[str], list[Line]], initialised: bool) -> None:
     names, lines = case
     program = assemble(parse(source_text(names, lines, initialised=initialised)))

@@ -37,7 +37,9 @@ def test_a_comment_over_lines_keeps_line_numbers() -> None:
     assert failure("/* one\ntwo */\n#error here") == "t.uc:3: #error: here"
 
 
-@pytest.mark.parametrize("text", ["alu[a, b, +, \\\n c]", "alu[a, b,\n +, c]", "alu[a, b, +\n , c\n ]", "alu[a, b, +, c]"])
+@pytest.mark.parametrize(
+    "text", ["alu[a, b, +, \\\n c]", "alu[a, b,\n +, c]", "alu[a, b, +\n , c\n ]", "alu[a, b, +, c]"]
+)
 def test_continuation_lines(text: str) -> None:
     assert [line.replace(" ", "") for line in expand(text)] == ["alu[a,b,+,c]"]
 
@@ -140,12 +142,17 @@ def test_macro_arguments_may_hold_brackets_and_commas() -> None:
 
 
 def test_macros_nest_and_see_conditionals() -> None:
-    text = "#macro in(n)\n#if (n > 1)\nbig[n]\n#else\nsmall[n]\n#endif\n#endm\n#macro out(n)\nin(n)\nin(1)\n#endm\nout(2)"
+    text = (
+        "#macro in(n)\n#if (n > 1)\nbig[n]\n#else\nsmall[n]\n#endif\n#endm\n#macro out(n)\nin(n)\nin(1)\n#endm\nout(2)"
+    )
     assert expand(text) == ["big[2]", "small[1]"]
 
 
 def test_macros_of_one_name_differ_by_argument_count() -> None:
-    assert expand("#macro m(a)\none[a]\n#endm\n#macro m(a, b)\ntwo[a, b]\n#endm\nm(x)\nm(x, y)") == ["one[x]", "two[x, y]"]
+    assert expand("#macro m(a)\none[a]\n#endm\n#macro m(a, b)\ntwo[a, b]\n#endm\nm(x)\nm(x, y)") == [
+        "one[x]",
+        "two[x, y]",
+    ]
 
 
 def test_label_before_a_macro_call() -> None:

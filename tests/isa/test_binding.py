@@ -89,8 +89,7 @@ def test_the_last_value_that_fits(line: str, bind_line: BindLine) -> None:
         ("sram[read, $0, a1, 0, 1], ctx_swap[1], defer[3]", "sram: defer 3 does not fit: 1 to 2"),
         ("sram[read, a2, a1, 0, 1]", "sram: xfer: a2 is not a transfer register"),
         ("scratch[read, $0, a1, 0, 1], ignore_data_error",
-         "scratch: token ignore_data_error is not possible here: "
-         "ctx_swap, defer, ind_targets, indirect_ref, sig_done"),
+         "scratch: token ignore_data_error is not possible here: ctx_swap, defer, ind_targets, indirect_ref, sig_done"),
         ("local_csr_wr[t_index, 256]", "local_csr_wr: constant 256 does not fit: 0 to 255"),
         ("local_csr_wr[no_such_csr, a1]", "local_csr_wr: no_such_csr is not a local CSR"),
         ("immed[a1, 65537]",

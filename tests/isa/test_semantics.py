@@ -231,12 +231,16 @@ _ARGUMENTS: dict[str, Callable[[random.Random], Any]] = {
 }
 
 
+def _any_word(random_source: random.Random) -> int:
+    return random_source.choice((*EDGES, random_source.getrandbits(32)))
+
+
 def _vector(name: str, random_source: random.Random) -> list[Any]:
     values = []
     for parameter in inspect.signature(FUNCTIONS[name]).parameters:
         if name == "hash_128":
             parameter = "key"
-        draw = _ARGUMENTS.get(parameter, lambda r: r.choice((*EDGES, r.getrandbits(32))))
+        draw = _ARGUMENTS.get(parameter, _any_word)
         values.append(draw(random_source))
     return values
 

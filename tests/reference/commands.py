@@ -22,7 +22,10 @@ NEVER = 1 << 62
 
 @dataclass(slots=True, eq=False)
 class Command:
-    """One command on its way. ``count`` is in longwords, for DRAM quadwords, for hash keys; ``transfer`` is a physical number."""
+    """One command on its way.
+
+    ``count`` is in longwords, for DRAM in quadwords, for hash in keys; ``transfer`` is a physical number.
+    """
 
     me: Microengine
     context: int
@@ -75,7 +78,7 @@ class Memory:
             self._words[byte_address // 4 + i] = value & 0xFFFFFFFF
 
     def contains(self, byte_address: int, n: int) -> bool:
-        return 0 <= byte_address and byte_address + 4 * n <= self.size_bytes
+        return byte_address >= 0 and byte_address + 4 * n <= self.size_bytes
 
     def _check(self, byte_address: int, n: int) -> None:
         if byte_address % 4 or not self.contains(byte_address, n):
@@ -104,25 +107,22 @@ class Unit:
         self.inlet: deque[Command] = deque()
         self.inlet_depth = hardware[parameters + ".inlet_depth"]
         self.counters = Counters()
-        self._awaiting_pull: deque[Command] = deque()
         self.schedule: Callable[[int, Callable[[], None]], None]
 
     def has_room(self) -> bool:
         return len(self.inlet) < self.inlet_depth
 
     def accept(self, command: Command, arrival: int) -> None:
-        """Phase 2: the command bus hands over a command that will arrive at ``arrival``."""
+        """Phase 2: the command bus hands over a command that will arrive at ``arrival``.
+
+        Data from the ME is asked for at once, with the arrival as request time.
+        """
         command.arrival = arrival
         self.inlet.append(command)
         if command.pulls:
-            self._awaiting_pull.append(command)
+            self.request_pull(command)
 
-    def join_pulls(self, now: int) -> None:
-        """Phase 1: commands that arrive now join the request queue of their pull bus."""
-        while self._awaiting_pull and self._awaiting_pull[0].arrival <= now:
-            self.request_pull(self._awaiting_pull.popleft(), now)
-
-    def request_pull(self, command: Command, now: int) -> None:
+    def request_pull(self, command: Command) -> None:
         raise NotImplementedError
 
     def complete(self, command: Command, time: int, counters: Counters) -> None:
@@ -147,7 +147,7 @@ class SBusUnit(Unit):
         """Longwords of the command's data phase."""
         return command.count
 
-    def request_pull(self, command: Command, now: int) -> None:
+    def request_pull(self, command: Command) -> None:
         cycles = self.longwords(command) * self.hardware["sbus.longword_cycles"]
 
         def granted(time: int) -> None:
@@ -157,7 +157,7 @@ class SBusUnit(Unit):
                 context, mask = command.context, command.early_signals
                 self.schedule(command.data_time, lambda: command.me.set_signals(context, mask))
 
-        self.pull_buses[command.me.cluster].request(self.name, now, cycles, granted)
+        self.pull_buses[command.me.cluster].request(self.name, command.arrival, cycles, granted)
 
     def push(self, command: Command, values: Sequence[int], time: int, counters: Counters, *, master: str) -> None:
         """Queue a push request with request time ``time``; its delivery writes registers and sets signals."""

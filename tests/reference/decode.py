@@ -17,8 +17,8 @@ class Operand:
     """One source or destination.
 
     Attributes:
-        kind: gpr_a, gpr_b (context relative), absolute_a, absolute_b, sram, dram (transfer registers), sram_index, dram_index (through
-            T_INDEX), lm (local memory), immediate, none, neighbor (not modelled).
+        kind: gpr_a, gpr_b (context relative), absolute_a, absolute_b, sram, dram (transfer registers), sram_index,
+            dram_index (through T_INDEX), lm (local memory), immediate, none, neighbor (not modelled).
         number: register number, immediate value or local memory offset.
         index: 0 or 1 for ``*l$index0`` and ``*l$index1``.
         modify: +1 or -1 for post-modify.

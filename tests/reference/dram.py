@@ -52,7 +52,6 @@ class Dram(Unit):
         self._last_writes: bool | None = None
 
     def step(self, now: int) -> None:
-        self.join_pulls(now)
         if now % 2:
             return
         self._distribute(now)
@@ -62,7 +61,7 @@ class Dram(Unit):
             return
         self._schedule(now)
 
-    def request_pull(self, command: Command, now: int) -> None:
+    def request_pull(self, command: Command) -> None:
         media = command.op == "rbuf_rd"
         cycles = command.count * self.hardware["dbus.media_quadword_cycles" if media else "dbus.quadword_cycles"]
 
@@ -74,7 +73,7 @@ class Dram(Unit):
                 command.data = command.me.transfer_out(command.transfer_kind, command.transfer, n)
             command.data_time = time + cycles + self.hardware["pull.latency"]
 
-        self.pull_bus.request(self.name, now, cycles, granted)
+        self.pull_bus.request(self.name, command.arrival, cycles, granted)
 
     def _place(self, command: Command) -> tuple[int, int]:
         """Bank and row."""
@@ -179,9 +178,8 @@ class Dram(Unit):
         else:
             old = self.memory.read_words(address, n)
             masks = [_byte_lanes(command.byte_mask & 15), _byte_lanes(command.byte_mask >> 4)]
-            self.memory.write_words(
-                address, [o & ~masks[i % 2] | d & masks[i % 2] for i, (o, d) in enumerate(zip(old, command.data))]
-            )
+            new = [old[i] & ~masks[i % 2] | command.data[i] & masks[i % 2] for i in range(n)]
+            self.memory.write_words(address, new)
 
     def _push(self, command: Command, time: int) -> None:
         media = command.op == "tbuf_wr"

@@ -1,12 +1,36 @@
-"""Instruction words from bit fields, for tests: the fields are written out by hand, nothing is shared with the decoder."""
+"""Instruction words from bit fields, for tests: written out by hand, nothing is shared with the decoder."""
 
 from __future__ import annotations
 
 __all__ = [
-    "HALT", "KILL", "NOP", "VOLUNTARY", "alu", "alu_shf", "br", "br_bset", "cam", "cap_fast_write", "command", "crc", "csr_read",
-    "csr_write", "ctx_arb", "dram", "hash_unit", "immed", "immediate", "jump", "ld_field", "lm", "msf", "mul", "scratch", "sram",
+    "HALT",
+    "KILL",
+    "NOP",
+    "VOLUNTARY",
+    "alu",
+    "alu_shf",
+    "br",
+    "br_bset",
+    "cam",
+    "cap_fast_write",
+    "command",
+    "crc",
+    "csr_read",
+    "csr_write",
+    "ctx_arb",
+    "dram",
+    "hash_unit",
+    "immed",
+    "immediate",
+    "jump",
+    "ld_field",
+    "lm",
+    "msf",
+    "mul",
+    "scratch",
+    "sram",
     "transfer",
-]  # fmt: skip
+]
 
 NOP = 0xF0000C0300
 HALT = 0xE000020000

@@ -32,7 +32,7 @@ class BufferMemory:
         self.bytes = bytearray(size_bytes)
 
     def contains(self, address: int, n: int) -> bool:
-        return _BUFFERS <= address and address + 4 * n <= _BUFFERS + len(self.bytes)
+        return address >= _BUFFERS and address + 4 * n <= _BUFFERS + len(self.bytes)
 
     def read(self, address: int, n: int) -> list[int]:
         """``n`` longwords; 0 outside, which is a fault at the command's service."""
@@ -141,7 +141,6 @@ class Media(SBusUnit):
         return command.count * (2 if command.op.endswith("64") else 1)
 
     def step(self, now: int) -> None:
-        self.join_pulls(now)
         if not self.inlet:
             return
         command = self.inlet[0]

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 from ixp_emu.chip.hardware import Hardware
 
+from .alu import ADDITIONS, FLAG_CONDITIONS, LOGIC, ConditionCodes
+from .cam import Cam
 from .commands import Command
 from .crc import crc_step
 from .decode import Instruction, Operand, decode
 from .faults import FaultError
 
-__all__ = ["Cam", "ConditionCodes", "Context", "Microengine"]
+__all__ = ["Context", "Microengine"]
 
 _MASK = 0xFFFFFFFF
 
@@ -42,45 +44,8 @@ _INDEX_WRITE_DELAY = 4  # cycles from the write of an index CSR to the first ins
 
 
 @dataclass(slots=True)
-class ConditionCodes:
-    n: int = 0
-    z: int = 0
-    c: int = 0
-    v: int = 0
-
-
-@dataclass(slots=True)
-class Cam:
-    """16 entries; ``lru`` lists entry numbers, least recently used first."""
-
-    tags: list[int] = field(default_factory=lambda: [0] * 16)
-    states: list[int] = field(default_factory=lambda: [0] * 16)
-    lru: list[int] = field(default_factory=lambda: list(range(16)))
-
-    def clear(self) -> None:
-        self.tags, self.states, self.lru = [0] * 16, [0] * 16, list(range(16))
-
-    def lookup(self, key: int) -> tuple[int, int]:
-        """Result word and entry: a hit makes its entry the most recent one, a miss names the least recent one."""
-        if key in self.tags:
-            entry = self.tags.index(key)
-            self._touch(entry)
-            return self.states[entry] << 8 | 1 << 7 | entry << 3, entry
-        entry = self.lru[0]
-        return entry << 3, entry
-
-    def write(self, entry: int, tag: int, state: int) -> None:
-        self.tags[entry], self.states[entry] = tag, state
-        self._touch(entry)
-
-    def _touch(self, entry: int) -> None:
-        self.lru.remove(entry)
-        self.lru.append(entry)
-
-
-@dataclass(slots=True)
 class Context:
-    """``pc`` is the next instruction's address; ``signals`` has bit s for signal s; ``wakeup`` is the WAKEUP_EVENTS mask."""
+    """``pc``: address of the next instruction; ``signals``: bit s is signal s; ``wakeup``: the WAKEUP_EVENTS mask."""
 
     pc: int = 0
     signals: int = 0
@@ -365,14 +330,14 @@ class Microengine:
         self.last_left = left
         if op in ("pop_count1", "pop_count2"):
             return
-        if op in _ADDITIONS:
-            a, b, carry = _ADDITIONS[op](left, right, self.cc.c)
+        if op in ADDITIONS:
+            a, b, carry = ADDITIONS[op](left, right, self.cc.c)
             total = a + b + carry
             result = total & _MASK
             self.cc.c = total >> 32
             self.cc.v = ((a ^ result) & (b ^ result)) >> 31
         else:
-            result = _LOGIC[op](left, right) & _MASK
+            result = LOGIC[op](left, right) & _MASK
             self.cc.c = self.cc.v = 0
         self._set_nz(result)
         self.last_result = result
@@ -403,7 +368,7 @@ class Microengine:
         elif instruction.shift == "double":
             result = self._shift(instruction, left << 32 | right) & _MASK
         else:
-            result = _LOGIC[op](left, self._shift(instruction, right)) & _MASK
+            result = LOGIC[op](left, self._shift(instruction, right)) & _MASK
         self.last_left = left
         self._set_nz(result)
         self.cc.c = self.cc.v = 0
@@ -536,7 +501,7 @@ class Microengine:
                 raise FaultError("not modelled", f"input state {parameter}")
             taken = self.ring_flag(parameter - 2, self._time) == (condition == "inp_state")
         else:
-            taken = _FLAG_CONDITIONS[condition](self.cc)
+            taken = FLAG_CONDITIONS[condition](self.cc)
         if taken:
             self._take(instruction, instruction.target)
         if condition in ("signal", "!signal"):
@@ -630,11 +595,8 @@ class Microengine:
             self.csr[csr] = value
 
     def _send_signal(self, csr: int, value: int) -> None:
-        number = self._context_number()
-        if value & 0x80:
-            number = (number + (2 if self.four_contexts else 1)) % 8
-        else:
-            number = value & 7
+        following = (self._context_number() + (2 if self.four_contexts else 1)) % 8
+        number = following if value & 0x80 else value & 7
         mask = 1 << (value >> 3 & 15) & _SIGNALS
         if csr == SAME_ME_SIGNAL:
             self.set_signals(number, mask)
@@ -704,43 +666,6 @@ class Microengine:
 _COUNTED = frozenset(
     ("read", "write", "get", "put", "cap_read", "cap_write", "read64", "write64", "rbuf_rd", "tbuf_wr")
 )
-
-_ADDITIONS: dict[str, Callable[[int, int, int], tuple[int, int, int]]] = {
-    "+": lambda a, b, c: (a, b, 0),
-    "+16": lambda a, b, c: (a, b & 0xFFFF, 0),
-    "+8": lambda a, b, c: (a, b & 0xFF, 0),
-    "+carry": lambda a, b, c: (a, b, c),
-    "-": lambda a, b, c: (a, b ^ _MASK, 1),
-    "-carry": lambda a, b, c: (a, b ^ _MASK, c),
-    "B-A": lambda a, b, c: (b, a ^ _MASK, 1),
-}
-
-_LOGIC: dict[str, Callable[[int, int], int]] = {
-    "B": lambda a, b: b,
-    "~B": lambda a, b: ~b,
-    "AND": lambda a, b: a & b,
-    "~AND": lambda a, b: ~a & b,
-    "AND~": lambda a, b: a & ~b,
-    "OR": lambda a, b: a | b,
-    "XOR": lambda a, b: a ^ b,
-    "ffs": lambda a, b: (b & -b).bit_length() - 1 if b else 32,
-    "pop_count3": lambda a, b: b.bit_count(),
-}
-
-_FLAG_CONDITIONS: dict[str, Callable[[ConditionCodes], bool]] = {
-    "eq": lambda cc: cc.z == 1,
-    "ne": lambda cc: cc.z == 0,
-    "mi": lambda cc: cc.n == 1,
-    "pl": lambda cc: cc.n == 0,
-    "cs": lambda cc: cc.c == 1,
-    "cc": lambda cc: cc.c == 0,
-    "vs": lambda cc: cc.v == 1,
-    "vc": lambda cc: cc.v == 0,
-    "ge": lambda cc: cc.n == cc.v,
-    "lt": lambda cc: cc.n != cc.v,
-    "gt": lambda cc: cc.z == 0 and cc.n == cc.v,
-    "le": lambda cc: cc.z == 1 or cc.n != cc.v,
-}
 
 
 def _not_modelled(engine: Microengine, instruction: Instruction) -> None:

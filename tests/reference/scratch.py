@@ -58,6 +58,8 @@ class Ring:
         return self.base + 4 * (place % self.size)
 
     def flag(self, margin: int) -> bool:
+        if not self.size:
+            return False
         return self.count == 0 if self.flag_empty else self.count > self.size - margin
 
 
@@ -100,7 +102,6 @@ class Scratch(SBusUnit):
         return ring.shown
 
     def step(self, now: int) -> None:
-        self.join_pulls(now)
         if not self.inlet:
             return
         command = self.inlet[0]

@@ -24,7 +24,6 @@ class Sram(SBusUnit):
         self._delay = hardware["sram.controller_delay"]
 
     def step(self, now: int) -> None:
-        self.join_pulls(now)
         if not self.inlet:
             return
         command = self.inlet[0]

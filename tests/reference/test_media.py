@@ -111,6 +111,31 @@ def test_ports_are_served_round_robin() -> None:
     assert [port for _, port, _ in chip.media.full] == [0, 1, 2]
 
 
+def test_ports_that_are_always_ready_take_turns() -> None:
+    # At 25 MHz a 64-byte transfer takes 384 cycles, longer than its 308 on the wire: every port is always ready.
+    chip = idle_chip(3, hardware(msf__clock_khz=25_000))
+    for port in range(3):
+        chip.feed(port, 0, bytes(640))
+    chip.run(5_000)
+    assert [port for _, port, _ in chip.media.full][:9] == [0, 1, 2] * 3
+
+
+def test_transmit_waits_for_room_in_the_mac() -> None:
+    # 2,048 bytes hold eight frames of 250 bytes; the SPI-3 bus is faster than the wire, so the FIFO fills.
+    chip = idle_chip(1, hardware(mac__tx_fifo_bytes=2_048, msf__element_bytes=256))
+    for element in range(20):
+        chip.media.registers[0x1800 + 8 * element] = 250 << 24 | 1 << 9 | 1 << 8
+        chip.media.tx_valid[element] = True
+    used = 0
+    while len(chip.egress) < 20:
+        chip.step()
+        used = max(used, chip.media.ports[0].tx_used)
+    assert used == 8 * 250
+    # Back to back on the wire from the end of the first transfer on; starts round up once per frame.
+    beats = -(-63 * 600 // 104)
+    assert chip.egress[-1][0] == beats + 19 * wire(8 + 250 + 4 + 12) + wire(8 + 250 + 4)
+
+
 def test_transmit_pads_waits_for_order_and_keeps_the_gap() -> None:
     chip = idle_chip(1)
     # Elements 1, then 0, validated: 0 goes first. Registers: control word in $0, zero in $1.
@@ -154,9 +179,9 @@ def test_transmit_times() -> None:
 
 
 def test_validating_an_element_checks_its_control_word() -> None:
-    def fault(control: int, *, twice: bool = False) -> str | None:
+    def fault(control: int, *, twice: bool = False, element: int = 1) -> str | None:
         chip = idle_chip(1)
-        words = [*constant(1, control), alu("B", transfer(0), 1, NULL, swap=1), *constant(2, 0x1808)]
+        words = [*constant(1, control), alu("B", transfer(0), 1, NULL, swap=1), *constant(2, 0x1800 + 8 * element)]
         write = msf(1, count=2, a=2, signal=1, wait=1)
         chip.load(0, [*words, write, *([write] if twice else []), KILL], contexts=1)
         chip.run(400)
@@ -166,6 +191,7 @@ def test_validating_an_element_checks_its_control_word() -> None:
     assert fault(good) is None
     assert fault(good, twice=True) == "element already valid"
     assert fault(65 << 24 | 1 << 9) == "bad element control"
+    assert fault(64 << 24 | 1 << 8, element=0) == "bad element control", "a frame that begins without SOP"
     assert fault(0) == "bad element control"
     assert fault(good | 1) == "bad element control"
 
@@ -199,8 +225,8 @@ def test_rbuf_to_dram_to_tbuf() -> None:
     assert bytes(chip.media.tbuf.bytes[64:128]) == data
     assert chip.dram.read_words(64, 1) == [0x00010203]
     h = hardware()
-    # Issued at 3, granted at 4, arrives at 16, pull granted at 18 for 8 x 2 cycles; activation; 8 quadwords.
-    data_time = 18 + 8 * h["dbus.media_quadword_cycles"] + h["pull.latency"]
+    # Issued at 3, granted at 4, arrives at 16, pull granted at 16 for 8 x 2 cycles; activation; 8 quadwords.
+    data_time = 16 + 8 * h["dbus.media_quadword_cycles"] + h["pull.latency"]
     end = data_time + h["dram.activate"] + h["dram.cas"] + 8 * h["dram.quadword_cycles"]
     assert chip.units["dram"].counters.latencies[0] == end + h["dram.controller_delay"] - 3
 

@@ -165,6 +165,13 @@ def test_kill_never_wakes() -> None:
     assert (chip.me[0].executing, chip.me[0].aborted, chip.me[0].idle) == (1, 2, 97)
 
 
+@pytest.mark.parametrize(("four", "receiver"), [(False, 1), (True, 2)])
+def test_next_context_signal_goes_to_the_next_of_the_mode(four: bool, receiver: int) -> None:
+    chip = make([csr_write(SAME_ME_SIGNAL, immediate(0x80 | 4 << 3)), KILL], four=four)
+    chip.run(1)
+    assert [context.signals for context in chip.me[0].contexts] == [16 if n == receiver else 0 for n in range(8)]
+
+
 @pytest.mark.parametrize("latency", [1, 3])
 def test_neighbor_signal_arrives_after_its_latency(latency: int) -> None:
     chip = make([csr_write(NEXT_NEIGHBOR_SIGNAL, immediate(5 << 3 | 1)), KILL], neighbor__signal_latency=latency)
@@ -276,6 +283,7 @@ def test_t_index_selects_absolute_transfer_registers() -> None:
         ("XOR", 0xFF, 0xFF, 0, "0100"),
         ("~B", 1, 0, 0xFFFFFFFF, "1000"),
         ("ffs", 1, 0x50, 4, "0000"),
+        ("ffs", 1, 0, 0, "0100"),
         ("pop_count3", 1, 0xF00F0001, 9, "0000"),
     ],
 )

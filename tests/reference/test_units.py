@@ -9,7 +9,9 @@ import pytest
 from ixp_emu.chip.hardware import Hardware, resolve_hardware
 
 from . import ReferenceChip
+from .buses import Bus
 from .commands import Command
+from .dram import Dram
 from .encode import (
     HALT,
     KILL,
@@ -74,11 +76,10 @@ def test_context_issues_in_the_cycle_of_its_signal(odd: int) -> None:
 
 
 @pytest.mark.parametrize("target", _TARGETS)
-def test_idle_write_takes_one_chassis_clock_more_than_a_read(target: str) -> None:
-    # Its pull request joins in phase 1 of the arrival, an even cycle, and is granted at the next edge.
+def test_idle_write_takes_as_long_as_a_read(target: str) -> None:
     chip = chip_with([_TARGETS[target](WRITE, signal=1), KILL])
     finish(chip)
-    assert chip.units[_UNITS[target]].counters.latencies == [hardware()[target + ".idle_latency"] + 2]
+    assert chip.units[_UNITS[target]].counters.latencies == [hardware()[target + ".idle_latency"]]
 
 
 def test_idle_dram_read_of_a_closed_row_adds_the_activation() -> None:
@@ -110,6 +111,22 @@ def test_further_longwords(n: int) -> None:
     assert chip.units["sram0"].counters.latencies == [grant + n * h["sbus.longword_cycles"] + h["push.latency"]]
 
 
+@pytest.mark.parametrize("target", _TARGETS)
+def test_a_write_completes_on_its_last_longword(target: str) -> None:
+    # Arrives at 14, pull granted at 14, 8 longwords take 16 cycles, there at 36.
+    h = hardware()
+    chip = finish(chip_with([_TARGETS[target](WRITE, count=8, signal=1), KILL]))
+    service = 8 * h[target + ".longword_cycles"]
+    assert chip.units[_UNITS[target]].counters.latencies == [36 + service + h[target + ".controller_delay"]]
+
+
+def test_dram_read_is_pushed_from_its_first_quadword_on() -> None:
+    h = hardware()
+    chip = finish(chip_with([dram(READ, count=8, signal=2), KILL]))
+    expected = h["dram.idle_latency"] + h["dram.activate"] + 7 * h["dbus.quadword_cycles"]
+    assert chip.units["dram"].counters.latencies == [expected]
+
+
 # ---------------------------------------------------------------- command bus and FIFOs
 
 
@@ -130,6 +147,15 @@ def test_mes_of_two_clusters_are_granted_at_the_same_edge() -> None:
     finish(chip)
     # One service per scratch.command_cycles; each cluster has its own push bus.
     assert chip.units["scratch"].counters.latencies == [60, 62]
+
+
+@pytest.mark.parametrize("fifo_latency", [1, 2, 3, 4])
+@pytest.mark.parametrize("issue", [0, 1])
+def test_grant_is_at_the_first_edge_after_the_fifo_latency(fifo_latency: int, issue: int) -> None:
+    chip = chip_with([*[NOP] * issue, scratch(READ), KILL], machine=hardware(command__fifo_latency=fifo_latency))
+    chip.run(8)
+    grant = issue + fifo_latency + (issue + fifo_latency) % 2
+    assert [command.arrival for command in chip.units["scratch"].inlet] == [grant + 12]
 
 
 def test_round_robin_begins_after_the_last_granted_me() -> None:
@@ -175,18 +201,18 @@ def test_sram_address_bit_30_selects_the_channel() -> None:
 def test_test_and_add_returns_the_old_value_and_signals_twice() -> None:
     chip = chip_with([alu("B", transfer(0), 0, immediate(5)), scratch(ADD, 4, token=TEST, signal=2), KILL])
     chip.scratch.write_words(4, [100])
-    # Issued at 1, arrives at 14, pull granted at 16, operand there at 16 + 2 + 6 = 24.
-    chip.run(24)
+    # Issued at 1, arrives at 14, pull granted at 14, operand there at 14 + 2 + 6 = 22.
+    chip.run(22)
     assert chip.me[0].contexts[0].signals == 0
-    chip.run(25)
+    chip.run(23)
     assert chip.me[0].contexts[0].signals == 1 << 3
-    # Served at 24: reply like a read served at 14, ten cycles later.
-    chip.run(24 + 46)
+    # Served at 22: reply like a read served at 14, eight cycles later.
+    chip.run(22 + 46)
     assert chip.me[0].contexts[0].signals == 1 << 3
-    chip.run(24 + 46 + 1)
+    chip.run(22 + 46 + 1)
     assert chip.me[0].contexts[0].signals == 0b1100
     assert chip.scratch.read_words(4, 1) == [105] and chip.me[0].sram_in[0] == 100
-    assert chip.units["scratch"].counters.latencies == [24 + 46 - 1]
+    assert chip.units["scratch"].counters.latencies == [22 + 46 - 1]
 
 
 def test_set_returns_nothing_and_has_one_signal() -> None:
@@ -227,8 +253,8 @@ def test_put_beyond_the_size_is_a_fault(count: int, fault: bool) -> None:
 
 @pytest.mark.parametrize("lag", [1, 2])
 def test_ring_flag_shows_after_its_lag(lag: int) -> None:
-    # 96 entries of 128 with margin 32 are not near full; the put makes 97. It is issued at 0, arrives at 14, pulled at 16,
-    # served at 24; the flag shows at 24 + lag. Each test takes one cycle while not taken.
+    # 96 entries of 128 with margin 32 are not near full; the put makes 97. It is issued at 0, arrives at 14, is pulled
+    # at 14 and served at 22; the flag shows at 22 + lag. Each test takes one cycle while not taken.
     tests = [br(60, condition=20, parameter=2, stage=2)] * 40
     chip = chip_with(
         [scratch(10, 0, signal=1), *tests, *[NOP] * 19, HALT], machine=hardware(scratch__ring_flag_lag=lag)
@@ -236,7 +262,7 @@ def test_ring_flag_shows_after_its_lag(lag: int) -> None:
     chip.configure_ring(0, base=0, size=128, contents=[0] * 96)
     chip.run(100)
     assert chip.fault is not None
-    assert (chip.fault.kind, chip.fault.time) == ("halt", 24 + lag + 1 + 2)
+    assert (chip.fault.kind, chip.fault.time) == ("halt", 22 + lag + 1 + 2)
 
 
 def test_empty_flag() -> None:
@@ -253,11 +279,23 @@ def test_hash_follows_the_scratch_path_with_its_latency_added() -> None:
     chip.hash_multipliers = {48: [3, 0], 64: [0, 0], 128: [0] * 4}
     chip.me[0].sram_out[0:2] = [0xFFFFFFFF, 0xFFFF]
     finish(chip)
-    # Pull of 2 longwords granted at 16, there at 26; reply requested latency + delay later; 2 longwords pushed.
-    expected = 26 + h["hash.latency_48"] + h["scratch.controller_delay"] + 2 * 2 + h["push.latency"]
+    # Pull of 2 longwords granted at 14, there at 24; reply requested latency + delay later; 2 longwords pushed.
+    expected = 24 + h["hash.latency_48"] + h["scratch.controller_delay"] + 2 * 2 + h["push.latency"]
     assert chip.scratch_unit.hash_counters.latencies == [expected]
     # (x + 1) * all ones = x^48 + 1, and x^48 = x36 + x25 + x10 + 1 modulo the generator.
     assert chip.me[0].sram_in[0:2] == [1 << 25 | 1 << 10, 1 << 4]
+
+
+def test_hash_commands_queue_for_the_hash_unit_and_free_the_scratch_unit() -> None:
+    h = hardware()
+    # Three keys: 6 longwords pulled from 14, there at 32, hash busy to 32 + 18. The second one, of the other cluster,
+    # is served two cycles later and starts when the hash is free; the scratch read behind both is served at 36.
+    chip = chip_with([hash_unit(0, 3, signal=1), KILL])
+    chip.load(4, [hash_unit(0, 3, signal=1), scratch(READ, xfer=6, signal=2), KILL], contexts=1)
+    finish(chip)
+    push = h["hash.latency_48"] + h["scratch.controller_delay"] + 6 * 2 + h["push.latency"]
+    assert chip.scratch_unit.hash_counters.latencies == [32 + 12 + push, 50 + 12 + push]
+    assert chip.units["scratch"].counters.latencies == [36 + 46 - 1]
 
 
 def test_hash_generators() -> None:
@@ -294,8 +332,30 @@ def test_sram_reads_and_writes_do_not_share_their_data_path() -> None:
     assert (chip.sram_units[0].busy_read, chip.sram_units[0].busy_write) == (48, 0)
 
 
-def test_push_bus_serves_masters_in_turn() -> None:
-    # Scratch and both SRAM channels of one cluster: all grants take 2 cycles, no longword is lost.
+@pytest.mark.parametrize("second", [READ, WRITE])
+def test_sram_takes_one_command_per_command_time(second: int) -> None:
+    # The write has its data before: it is first in the inlet of neither, so only the command time holds it.
+    chip = chip_with([sram(READ, signal=1), KILL], machine=hardware(sram__command_cycles=16))
+    chip.load(4, [sram(second, signal=1), KILL], contexts=1)
+    chip.run(14 + 16)
+    assert chip.units["sram0"].counters.references == 1
+    chip.step()
+    assert chip.units["sram0"].counters.references == 2
+
+
+@pytest.mark.parametrize("target", ["scratch", "msf"])
+def test_unit_is_busy_for_all_longwords_of_a_command(target: str) -> None:
+    # Cluster 0 reads 8 longwords, served at 14; cluster 1, on its own push bus, is served at 14 + 16.
+    command = _TARGETS[target]
+    chip = chip_with([command(READ, count=8, signal=1), KILL])
+    chip.load(4, [command(READ, signal=1), KILL], contexts=1)
+    finish(chip)
+    idle = hardware()[target + ".idle_latency"]
+    assert chip.units[_UNITS[target]].counters.latencies == [idle + 14, idle + 16]
+
+
+def test_two_kinds_of_data_do_not_mix() -> None:
+    # Scratch and an SRAM channel share the S_push bus; every longword arrives where it belongs.
     words = [scratch(READ, 0, count=8, signal=1), sram(READ, 0, count=8, xfer=8, signal=2), KILL]
     chip = chip_with(words)
     chip.scratch.write_words(0, list(range(8)))
@@ -305,9 +365,28 @@ def test_push_bus_serves_masters_in_turn() -> None:
     assert (chip.buses["S_push0"].grants, chip.buses["S_push0"].busy) == (2, 32)
 
 
+def test_bus_grants_one_request_at_a_time_masters_in_turn() -> None:
+    bus = Bus("bus", ("a", "b", "c"))
+    grants: list[tuple[str, int]] = []
+
+    def ask(master: str, time: int, cycles: int) -> None:
+        bus.request(master, time, cycles, lambda now: grants.append((master, now)))
+
+    ask("b", 0, 4)
+    ask("b", 0, 2)
+    ask("a", 3, 2)
+    ask("a", 0, 2)  # behind a head with a later time
+    ask("c", 6, 6)
+    for now in range(0, 30, 2):
+        bus.step(now)
+    # 0: a's head is not due, so b; free at 4: c is not due, a is; 6: b; 8: c; 14: a.
+    assert grants == [("b", 0), ("a", 4), ("b", 6), ("c", 8), ("a", 14)]
+    assert (bus.grants, bus.busy) == (5, 16)
+
+
 def test_transfer_out_is_sampled_at_the_pull_grant() -> None:
-    # Write issued at 0: pull granted in phase 0 of 16. A register written at 15 is seen, at 16 it is not.
-    for at, seen in ((15, 77), (16, 1)):
+    # Write issued at 0: pull granted in phase 0 of 14. A register written at 13 is seen, at 14 it is not.
+    for at, seen in ((13, 77), (14, 1)):
         words = [scratch(WRITE, signal=1), *[NOP] * (at - 1), alu("B", transfer(0), 0, immediate(77)), KILL]
         chip = chip_with(words)
         chip.me[0].sram_out[0] = 1
@@ -327,8 +406,8 @@ def test_dram_write_waits_for_its_data_and_honours_the_byte_mask() -> None:
     chip.me[0].dram_out[0:2] = [0xAABBCCDD, 0x11223344]
     finish(chip)
     assert chip.dram.read_words(0, 2) == [0xAA000000, 0x00000044]
-    # Issued at 3, granted at 4, arrives at 16, pull granted at 18, data there at 18 + 4 + 6 = 28.
-    end = 28 + h["dram.activate"] + h["dram.cas"] + h["dram.quadword_cycles"]
+    # Issued at 3, granted at 4, arrives at 16, pull granted at 16, data there at 16 + 4 + 6 = 26.
+    end = 26 + h["dram.activate"] + h["dram.cas"] + h["dram.quadword_cycles"]
     assert chip.units["dram"].counters.latencies == [end + h["dram.controller_delay"] - 3]
 
 
@@ -345,33 +424,100 @@ def test_refresh_closes_rows_and_holds_the_controller() -> None:
     assert chip.units["dram"].counters.latencies[1] == expected - issue
 
 
-def test_a_bank_is_skipped_at_most_twice_to_avoid_a_turnaround() -> None:
-    chip = ReferenceChip(hardware())
-    unit = chip.dram_unit
+def offer(chip: ReferenceChip, bank: int, op: str, *, row: int = 0, count: int = 1) -> None:
+    """Put a command that has its data straight into a bank's queue."""
+    address = row * 2_048 * 4 + bank * 128
+    command = Command(
+        me=chip.me[0], context=0, pc=0, unit="dram", op=op, address=address, count=count, transfer_kind="dram",
+        transfer=0, issued=0, pulls=op == "write", returns_data=op == "read", data=[0] * 2 * count,
+        data_time=0, arrival=0,
+    )  # fmt: skip
+    chip.dram_unit.banks[bank].queue.append(command)
 
-    def offer(bank: int, op: str, transfer_number: int) -> None:
-        command = Command(
-            me=chip.me[0], context=0, pc=0, unit="dram", op=op, address=bank * 128, count=1, transfer_kind="dram",
-            transfer=transfer_number, issued=0, pulls=op == "write", returns_data=op == "read", data=[0, 0], data_time=0, arrival=0,
-        )  # fmt: skip
-        unit.banks[bank].queue.append(command)
 
-    for bank in (1, 2, 3):
-        unit.banks[bank].open_row = 0
-    unit._last_writes = False
-    offer(0, "write", 0)
-    for bank in (1, 2, 3):
-        for _ in range(3):
-            offer(bank, "read", bank)
+def schedule(chip: ReferenceChip) -> list[tuple[int, int]]:
+    """(time, bank) of every command, until the queues are empty."""
+    unit: Dram = chip.dram_unit
     order = []
     while any(bank.queue for bank in unit.banks):
         before = [len(bank.queue) for bank in unit.banks]
         chip.step()
-        order += [n for n in range(4) if len(unit.banks[n].queue) < before[n]]
-    # Bank 0 is closed: its activation hides the turnaround, so it is eligible (an open row would not be while reads flow:
-    # bus free + 8 > T + cas). It comes first in turn, needs a turnaround, and is skipped for 1; then 2 and 3 come before it in turn; at its next
-    # turn it is skipped once more, for 1; the third time it is taken, though reads wait.
-    assert order == [1, 2, 3, 1, 2, 3, 0, 1, 2, 3]
+        order += [(chip.now - 1, n) for n in range(len(before)) if len(unit.banks[n].queue) < before[n]]
+    return order
+
+
+def test_a_bank_is_skipped_at_most_twice_to_avoid_a_turnaround() -> None:
+    chip = ReferenceChip(hardware())
+    for bank in (1, 2, 3):
+        chip.dram_unit.banks[bank].open_row = 0
+    chip.dram_unit._last_writes = False
+    offer(chip, 0, "write")
+    for bank in (1, 2, 3):
+        for _ in range(3):
+            offer(chip, bank, "read")
+    # Bank 0 is closed: its activation hides the turnaround, so it is eligible (an open row would not be while reads
+    # flow: bus free + 8 > T + cas). It comes first in turn, needs a turnaround, and is skipped for 1; then 2 and 3 come
+    # before it in turn; at its next turn it is skipped once more, for 1; the third time it is taken, though reads wait.
+    assert [bank for _, bank in schedule(chip)] == [1, 2, 3, 1, 2, 3, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "row_open", "time"),
+    [
+        # First: scheduled at 0, data 10 .. 26. Second: bus free (+ turnaround) <= T + pre + cas, T even.
+        ("read", "read", True, 26 - 10),
+        ("write", "read", True, 26 + 8 - 10),
+        ("read", "read", False, 26 - 10 - 12),
+    ],
+)
+def test_the_data_bus_decides_when_another_bank_is_eligible(first: str, second: str, row_open: bool, time: int) -> None:
+    chip = ReferenceChip(hardware())
+    chip.dram_unit.banks[0].open_row = 0
+    chip.dram_unit.banks[1].open_row = 0 if row_open else None
+    offer(chip, 0, first, count=8)
+    offer(chip, 1, second)
+    assert schedule(chip) == [(0, 0), (time, 1)]
+
+
+@pytest.mark.parametrize(("first", "busy"), [("read", 12), ("write", 12 + 9)])
+def test_a_row_conflict_waits_for_the_bank(first: str, busy: int) -> None:
+    # First on an open row: data from 10 to 12; a write holds the bank for its recovery. Edges are even.
+    chip = ReferenceChip(hardware())
+    chip.dram_unit.banks[0].open_row = 0
+    offer(chip, 0, first)
+    offer(chip, 0, "read", row=1)
+    assert schedule(chip) == [(0, 0), (busy + busy % 2, 0)]
+
+
+@pytest.mark.parametrize(("depth", "left"), [(1, 2), (2, 0)])
+def test_a_full_bank_queue_blocks_the_inlet(depth: int, left: int) -> None:
+    # The write waits for its 8 quadwords (pulled from 14 to 46); behind it a read of its bank, and one of another bank.
+    words = [
+        dram(WRITE, 0, count=8, signal=2),
+        dram(READ, 64, signal=4),
+        immed(1, 128),
+        dram(READ, a=1, signal=6),
+        KILL,
+    ]
+    chip = chip_with(words, machine=hardware(dram__bank_queue_depth=depth))
+    chip.run(40)
+    assert len(chip.units["dram"].inlet) == left
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_push_queues_hold_their_depth(depth: int) -> None:
+    reads = {
+        "dram": ("D_push", [dram(READ, 0, count=8, signal=2)] * 8, hardware(dbus__push_depth=depth)),
+        "scratch": ("S_push0", [scratch(READ, 0, count=8, signal=2)] * 8, hardware(sbus__push_depth=depth)),
+    }
+    for unit, (bus, words, machine) in reads.items():
+        chip = chip_with([*words, KILL], machine=machine)
+        most = 0
+        while chip.now < 1_000:
+            chip.step()
+            most = max(most, chip.buses[bus].waiting(unit))
+        assert most == depth
+        assert chip.buses[bus].grants == 8
 
 
 # ---------------------------------------------------------------- faults of the model's own limits

@@ -1,0 +1,129 @@
+"""Build the same chip in engine and reference, run both, compare everything a program can leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ixp_emu.chip.chip import Memories, configure_ring, cycle_accounts, initialise, load_program, new_chips
+from ixp_emu.chip.clock import advance_chip
+from ixp_emu.chip.hardware import Hardware
+from ixp_emu.chip.layout import DRAM, SRAM0, SRAM1
+from ixp_emu.isa.csr import CAP_CSRS
+from tests.reference.chip import ReferenceChip
+
+__all__ = ["Pair"]
+
+_FILES = {"gpr_a": 0, "gpr_b": 128, "sram_in": 256, "dram_in": 384, "sram_out": 512, "dram_out": 640}
+
+
+@dataclass
+class Pair:
+    """One engine chip and one reference chip with the same programs.
+
+    Attributes:
+        programs: ME number -> words.
+        rings: ring number -> keyword arguments of ``configure_ring``.
+    """
+
+    hardware: Hardware
+    programs: Mapping[int, Sequence[int]]
+    rings: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.chips = new_chips(1)
+        self.chip = self.chips[0]
+        self.memories = Memories(self.hardware)
+        initialise(self.chip, self.hardware, self.memories)
+        self.reference = ReferenceChip(self.hardware)
+        self.reference.scratch_unit.cap_addresses.update(
+            {name: csr.address for name, csr in CAP_CSRS.items() if name in self.reference.scratch_unit.cap_addresses}
+        )
+        for ring, options in self.rings.items():
+            configure_ring(self.chip, ring, **options)
+            self.reference.configure_ring(ring, **options)
+        for engine, words in self.programs.items():
+            load_program(self.chip, engine, words)
+            self.reference.load(engine, words)
+
+    def set_hash_multipliers(self, words: Sequence[int]) -> None:
+        """Eight longwords: 48-bit (2), 64-bit (2), 128-bit (4), least significant first."""
+        self.chip["cap_csr"][0x4900 >> 2 : (0x4900 >> 2) + 8] = words
+        self.reference.hash_multipliers[48] = list(words[0:2])
+        self.reference.hash_multipliers[64] = list(words[2:4])
+        self.reference.hash_multipliers[128] = list(words[4:8])
+
+    def fill(self, word: int) -> None:
+        """The same pattern into the first 8 KB of every memory."""
+        pattern = [(word * (i + 1) ^ i << 7) & 0xFFFFFFFF for i in range(2048)]
+        self.chip["scratch"][:2048] = pattern
+        self.reference.scratch.write_words(0, pattern)
+        for target in (SRAM0, SRAM1, DRAM):
+            self.memories.words[target][:2048] = pattern
+        for channel in range(2):
+            self.reference.sram[channel].write_words(0, pattern)
+        self.reference.dram.write_words(0, pattern)
+
+    def run(self, until: int) -> None:
+        """Run both up to a cycle."""
+        advance_chip(self.chips, 0, until)
+        self.reference.run(until)
+
+    def differences(self, now: int) -> list[str]:
+        """Every difference, as readable lines; empty if the two agree."""
+        found: list[str] = []
+        chip, reference = self.chip, self.reference
+        fault = reference.fault
+        if (int(chip["fault"]) != 0) != (fault is not None):
+            found.append(f"fault: engine {int(chip['fault'])} at {int(chip['fault_time'])}, reference {fault}")
+            return found
+        if fault is not None:
+            if fault.time != int(chip["fault_time"]):
+                found.append(f"fault at {int(chip['fault_time'])}, reference {fault}")
+            return found
+
+        def compare(name: str, ours: Any, theirs: Any) -> None:
+            mine, other = np.asarray(ours).astype(np.int64), np.asarray(theirs).astype(np.int64)
+            if not np.array_equal(mine, other):
+                where = np.flatnonzero(mine.ravel() != other.ravel())[:4]
+                values = [(int(i), hex(int(mine.ravel()[i])), hex(int(other.ravel()[i]))) for i in where]
+                found.append(f"{name}: (index, engine, reference) {values}")
+
+        account = cycle_accounts(chip, now)
+        for engine in self.programs:
+            me, model = chip["me"][engine], reference.me[engine]
+            for name, base in _FILES.items():
+                compare(f"me{engine}.{name}", me["file"][base : base + 128], getattr(model, name))
+            compare(f"me{engine}.local_memory", me["file"][1280:1920], model.local_memory)
+            compare(f"me{engine}.cam.tags", me["cam_tag"], model.cam.tags)
+            compare(f"me{engine}.cam.states", me["cam_state"], model.cam.states)
+            compare(f"me{engine}.cam.order", me["cam_order"], model.cam.lru)
+            result = int(me["result"])
+            flags = (result >> 31, int(result == 0), int(me["carry"]), int(me["overflow"]))
+            compare(f"me{engine}.cc", flags, (model.cc.n, model.cc.z, model.cc.c, model.cc.v))
+            for name in ("executing", "aborted", "stalled", "idle"):
+                compare(f"me{engine}.{name}", account[name][engine], getattr(model, name))
+            for context in range(8):
+                other = model.contexts[context]
+                compare(f"me{engine}.ctx{context}.signals", int(me["signals"][context]) & 0xFFFE, other.signals & 0xFFFE)
+        compare("scratch", chip["scratch"][:4096], reference.scratch.read_words(0, 4096))
+        for channel, target in enumerate((SRAM0, SRAM1)):
+            compare(f"sram{channel}", self.memories.words[target][:2048], reference.sram[channel].read_words(0, 2048))
+        compare("dram", self.memories.words[DRAM][:2048], reference.dram.read_words(0, 2048))
+        for target, name in enumerate(("scratch", "sram0", "sram1", "dram", "msf")):
+            unit = reference.units[name]
+            parts = [unit.counters]
+            if name == "scratch":
+                parts += [unit.hash_counters, unit.cap_counters]
+            compare(f"{name}.references", chip["references"][target], sum(part.references for part in parts))
+            compare(f"{name}.longwords", chip["longwords"][target], sum(part.longwords for part in parts))
+        order = ("S_push0", "S_push1", "D_push"), ("S_pull0", "S_pull1", "D_pull")
+        for kind, names in zip(("push", "pull"), order, strict=True):
+            for bus, name in enumerate(names):
+                compare(f"{name}.grants", chip[f"{kind}_grants"][bus], reference.buses[name].grants)
+        return found
+
+

@@ -55,8 +55,9 @@ def allocate(
 ) -> Allocation | None:
     """Chooses a register for every use and definition; None after an error (in ``diagnostics``)."""
     webs = find_webs(nodes, everywhere={name for name, wish in wanted.items() if wish.everywhere})
-    for place, name in webs.uninitialised:
-        diagnostics.warn(place, f"register '{wanted[name].shown}' is used before it is set")
+    for place, name, always in webs.uninitialised:
+        verb = "is" if always else "may be"
+        diagnostics.warn(place, f"register '{wanted[name].shown}' {verb} used before it is set")
     allocator = _Allocator(nodes, wanted, webs, contexts)
     try:
         colours = allocator.run()

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from ixp_emu import isa
 from ixp_emu.assembler.allocate import Allocation, Wanted, allocate
@@ -35,6 +36,8 @@ from ixp_emu.errors import InputError
 
 __all__ = ["ParsedProgram", "assemble", "parse"]
 
+_Value = TypeVar("_Value")
+
 _NO_CONSTANTS = Constants({}, {})
 _FILES = {VariableKind.SRAM: "$", VariableKind.DRAM: "$$", VariableKind.NEIGHBOR: "n$"}
 
@@ -48,7 +51,9 @@ class ParsedProgram:
         structures: what it declares, in order.
         items: its statements.
         sources: text of every file read, by name.
+        defines: names defined for it.
         warnings: from preprocessing.
+        notes: texts of ``#info``, as ``file:line: text``.
     """
 
     name: str
@@ -57,6 +62,7 @@ class ParsedProgram:
     sources: Mapping[str, str]
     defines: Mapping[str, object]
     warnings: tuple[tuple[Place, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def parse(
@@ -100,6 +106,7 @@ def parse(
         dict(preprocessor.sources),
         dict(defines or {}),
         tuple(diagnostics.warnings),
+        tuple(f"{place.outermost().file}:{place.outermost().line}: {text}" for place, text in diagnostics.notes),
     )
 
 
@@ -430,9 +437,9 @@ class _Assembly:
             words=encoded,
             lines=[(word.place.file, word.place.line) for word in words],
             calls=[(word.place.outermost().file, word.place.outermost().line) for word in words],
-            labels=_labels(declarations.program),
-            registers=registers,
-            signals=signals,
+            labels=_of_source(_labels(declarations.program)),
+            registers=_of_source(registers),
+            signals=_of_source(signals),
             structures=[word.structure for word in words],
             contexts=contexts,
             modes=declarations.modes,
@@ -444,7 +451,7 @@ class _Assembly:
     def _digest(self, contexts: int) -> str:
         digest = hashlib.sha256()
         settings = (
-            sorted(self._parsed.sources.items()),
+            list(self._parsed.sources.values()),  # not their paths, which differ between machines
             sorted((name, str(value)) for name, value in self._parsed.defines.items()),
             sorted((name, location.memory, location.base) for name, location in self._locations.items()),
             sorted(self._import_vars.items()),
@@ -457,6 +464,11 @@ class _Assembly:
 def _bank(register: isa.Register) -> str:
     assert register.bank is not None
     return register.bank.value
+
+
+def _of_source(named: dict[str, _Value]) -> dict[str, _Value]:
+    """Without the names that lowering made: they end in two underscores."""
+    return {name: value for name, value in named.items() if not name.partition("'")[0].endswith("__")}
 
 
 def _labels(program: Scope) -> dict[str, int]:

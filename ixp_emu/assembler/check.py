@@ -18,7 +18,10 @@ _INDEX_OF_CSR = {
     for name, kinds in {
         "ACTIVE_LM_ADDR_0": (isa.RegisterKind.LOCAL_MEMORY_0,),
         "ACTIVE_LM_ADDR_1": (isa.RegisterKind.LOCAL_MEMORY_1,),
+        "ACTIVE_LM_ADDR_0_BYTE_INDEX": (isa.RegisterKind.LOCAL_MEMORY_0,),
+        "ACTIVE_LM_ADDR_1_BYTE_INDEX": (isa.RegisterKind.LOCAL_MEMORY_1,),
         "T_INDEX": (isa.RegisterKind.SRAM_INDEX, isa.RegisterKind.DRAM_INDEX),
+        "T_INDEX_BYTE_INDEX": (isa.RegisterKind.SRAM_INDEX, isa.RegisterKind.DRAM_INDEX),
     }.items()
 }
 # Operations whose left operand an indirect shift can take its amount from.
@@ -62,7 +65,7 @@ def check_neighbours(
             )
         if name == "local_csr_rd":
             following = instructions[index + 1] if index + 1 < len(instructions) else None
-            if following is None or following.operation.name != "immed":
+            if following is None or following.operation.name != "immed" or following.operands["dst"] == isa.NULL:
                 mistake("local_csr_rd: the next instruction must be immed[dst, 0], which receives the value")
         in_swap_shadow = index <= swap_shadow_end
         if in_swap_shadow and (name.startswith("local_csr") or instruction.lm_addr is not None):

@@ -34,14 +34,15 @@ class Webs:
         by_role: per node, web of each role.
         interference: per web, the webs that need another register.
         live_sets: per node, webs that hold registers right after it (what it writes included).
-        uninitialised: uses that no definition may have reached first.
+        uninitialised: first use of each name that may come before any definition: place, name, and whether no
+            definition reaches it at all.
     """
 
     webs: list[Web] = field(default_factory=list)
     by_role: list[dict[str, int]] = field(default_factory=list)
     interference: list[int] = field(default_factory=list)
     live_sets: list[int] = field(default_factory=list)
-    uninitialised: list[tuple[Place, str]] = field(default_factory=list)
+    uninitialised: list[tuple[Place, str, bool]] = field(default_factory=list)
 
 
 class _Definitions:
@@ -101,6 +102,7 @@ def find_webs(nodes: Sequence[FlowNode], *, everywhere: Set[str]) -> Webs:
     result = Webs()
     use_roots: list[dict[str, int]] = []
     keep_roots: list[list[int]] = []
+    reported: set[str] = set()
     for block, incoming in zip(blocks, reaching, strict=True):
         current = incoming
         for index in block:
@@ -110,8 +112,9 @@ def find_webs(nodes: Sequence[FlowNode], *, everywhere: Set[str]) -> Webs:
             roots: dict[str, int] = {}
             for role, name in node.uses:
                 mask = current & definitions.all_of[name]
-                if mask & definitions.entry_mask and name not in everywhere:
-                    result.uninitialised.append((node.place, name))
+                if mask & definitions.entry_mask and name not in everywhere and name not in reported:
+                    reported.add(name)
+                    result.uninitialised.append((node.place, name, not mask & ~definitions.entry_mask))
                 # Code that nothing reaches has no definitions; it still needs a register.
                 roots[role] = definitions.join(mask or 1 << definitions.entry[name])
             kept = [

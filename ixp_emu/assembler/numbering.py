@@ -47,8 +47,9 @@ class _Numbers:
             runs.append(run)
         # Long runs first: a run needs consecutive numbers, single names fit anywhere.
         runs.sort(key=lambda run: -sum(member.span for member in run))
+        below = self._fixed_below(scope)
         for run in runs:
-            if not self._place(run, read, write, self._fixed_below(scope)):
+            if not self._place(run, read, write, below):
                 taken = ", ".join(names + tuple(variable.name for variable in own if variable.number is not None))
                 length = sum(member.span for member in run)
                 available = self._end - self._first
@@ -62,9 +63,9 @@ class _Numbers:
                 )
                 return
             read, write = self._take(run, read, write)
-        below = names + tuple(variable.name for variable in own)
+        known = names + tuple(variable.name for variable in own)
         for child in scope.children:
-            self.fill(child, read, write, below)
+            self.fill(child, read, write, known)
 
     def _fixed_below(self, scope: Scope) -> tuple[int, int]:
         """Numbers the program itself gives to names of inner scopes: outer names keep off them."""

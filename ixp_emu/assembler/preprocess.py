@@ -5,6 +5,7 @@ Names of defines and macros are case-sensitive; everything later in the assemble
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ _BUILTIN = "builtin:"
 _CALL = re.compile(r"((?:\s*[A-Za-z_]\w*#:)*)\s*([A-Za-z_]\w*)\s*(?=[(\[]|$)")
 _DEFINITION = re.compile(r"([A-Za-z_]\w*)(\([^)]*\))?\s*(.*)", re.DOTALL)
 _MACRO_HEAD = re.compile(r"([A-Za-z_]\w*)\s*(?:[(\[](.*)[)\]])?\s*$", re.DOTALL)
+_PREFIXED = re.compile(r"(?:\$\$?|@|\bn\$)?([A-Za-z_]\w*)")
 _FOR_HEAD = re.compile(r"([A-Za-z_]\w*)\s*[(\[](.*)[)\]]\s*$", re.DOTALL)
 _LOOPS = frozenset({"for", "repeat", "while"})
 _CONDITIONALS = frozenset({"if", "ifdef", "ifndef"})
@@ -267,7 +269,7 @@ class Preprocessor:
         name = match.group(1)
         parameters = tuple(part.strip() for part in (match.group(2) or "").split(",") if part.strip())
         for parameter in parameters:
-            if not IDENTIFIER.fullmatch(parameter):
+            if not _PREFIXED.fullmatch(parameter):
                 raise SourceError(place, f"#macro {name}: argument {parameter!r} is not a name")
         self._macros.setdefault(name, {})[len(parameters)] = _Macro(name, parameters, tuple(body))
 
@@ -375,9 +377,17 @@ def _with_arguments(line: SourceLine, values: Mapping[str, str], macro: str, cal
 
 
 def _substituted(text: str, values: Mapping[str, str]) -> str:
-    if values.keys().isdisjoint(IDENTIFIER.findall(text)):
+    """Replaces parameters; one may be written with a register's prefix (``$words``) to show what it stands for."""
+    if not values:
         return text
-    return IDENTIFIER.sub(lambda match: values.get(match.group(), match.group()), text)
+
+    def value(match: re.Match[str]) -> str:
+        whole, bare = match.group(), match.group(1)
+        if whole in values:
+            return values[whole]
+        return whole.removesuffix(bare) + values.get(bare, bare)
+
+    return _PREFIXED.sub(value, text)
 
 
 def _split_arguments(text: str) -> list[str]:
@@ -428,7 +438,7 @@ def _directive_words(lines: Sequence[SourceLine], start: int) -> Iterator[tuple[
 def _joined(directory: str, name: str) -> str:
     if directory.startswith(_BUILTIN):
         tail = directory[len(_BUILTIN) :].strip("/")
-        return _BUILTIN + (f"{tail}/{name}" if tail else name)
+        return _BUILTIN + posixpath.normpath(f"{tail}/{name}" if tail else name)
     return str(Path(directory) / name)
 
 
@@ -440,7 +450,10 @@ def _parent(name: str) -> str:
 
 def _resolved(name: str) -> Path:
     if name.startswith(_BUILTIN):
-        return Path(str(files("microcode").joinpath(name[len(_BUILTIN) :])))
+        try:
+            return Path(str(files("microcode").joinpath(name[len(_BUILTIN) :])))
+        except ModuleNotFoundError:
+            raise InputError("the microcode package is not installed", file=name) from None
     return Path(name)
 
 

@@ -36,7 +36,8 @@ class Program:
         lines: per word, (file, line) of the source line; for words from a macro the line in its body.
         calls: per word, (file, line) outside all macros; equal to ``lines`` elsewhere.
         labels: label -> address. A label of a macro expansion carries the address too when its name is not unique.
-        registers: source name -> registers it was given; several when parts of its life lie in different ones.
+        registers: source name -> registers it was given; several when parts of its life lie in different ones. The
+            second declaration of a name, in another scope, is ``name'2``, and so on.
         signals: source name -> signal numbers, two for a doubled signal.
         structures: per word, the data structure its command refers to, or None.
         contexts: 4 or 8.

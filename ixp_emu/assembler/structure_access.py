@@ -25,10 +25,11 @@ _MAX_COMMAND_UNITS = 8  # longwords (scratch, SRAM) or quadwords (DRAM) a comman
 _MAX_ADDRESS_IMMEDIATE = 127  # isa.md 1.1
 _MAX_ALU_IMMEDIATE = 255
 LOCAL_MEMORY_BYTES = 640 * 4
-# Indirect word of a masked DRAM write: bit 20 says "use the byte mask", bits 19:12 hold it. Source: isa.md 1.13. Bit 7
-# of the mask is the byte at the lowest address, as bit 31 of a longword is in its first byte.
+# Indirect word of a masked DRAM write: bit 20 says "use the byte mask", bits 19:12 hold it. Source: isa.md 1.13. That
+# bit n of the mask is the byte at address + n is this project's convention: the documents do not say.
 _MASK_OVERRIDE = 1 << 20
 _MASK_SHIFT = 12
+_FIRST_HALF, _SECOND_HALF = 0x0F, 0xF0
 _LM_INDEX = "*l$index1"
 _LM_CSR = "active_lm_addr_1"
 _LM_LATENCY = 3  # instructions between the CSR write and the use, isa.md 2.4
@@ -143,11 +144,9 @@ class _Lowering:
             return [self._lower_block(body, item)]
         if not isinstance(body, SourceInstruction):
             return None
-        named = [token for token in body.tokens if token.name == "structure"]
-        if named:
-            return [self._marked(body, item)]
         if body.mnemonic not in _PSEUDO_ARGUMENTS:
-            return None
+            named = any(token.name == "structure" for token in body.tokens)
+            return [self._marked(body, item)] if named else None
         self.check_arguments(body, item.place)
         place = item.place
         if body.mnemonic == "state_base":
@@ -300,7 +299,7 @@ class _Lowering:
         parts: list[tuple[int, int, int | None]] = []
         whole_first, whole_last = first, last
         if word % 2:
-            parts.append((first, 1, 0x0F))
+            parts.append((first, 1, _SECOND_HALF))
             whole_first += 1
         ends_in_half = (word + count) % 2 == 1
         if ends_in_half:
@@ -308,7 +307,7 @@ class _Lowering:
         if whole_last >= whole_first:
             parts.append((whole_first, whole_last - whole_first + 1, None))
         if ends_in_half:
-            parts.append((last, 1, 0xF0))
+            parts.append((last, 1, _FIRST_HALF))
         address = self._address(declaration, location, index, first * 8)
         names = [f"done_{number}__" for number in range(len(parts))]
         lines = list(address.lines)
@@ -354,7 +353,7 @@ class _Lowering:
                     f"dram[read, $$old__[0], {where}], sig_done[done__]",
                     "ctx_arb[done__]",
                     f"alu[$$old__[{half}], $$old__[{half}], +, {operand}]",
-                    *_masked(f"dram[write, $$old__[0], {where}]", 0x0F if half else 0xF0, "done__"),
+                    *_masked(f"dram[write, $$old__[0], {where}]", _SECOND_HALF if half else _FIRST_HALF, "done__"),
                     "ctx_arb[done__]",
                 ],
                 signals=1,

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 MEMORIES = ("scratch", "sram0", "sram1", "dram", "local")
-ACCESSES = ("read", "write", "add", "test_and_set", "test_and_clr", "test_and_add")
+ACCESSES = ("read", "write", "add", "test_and_set", "test_and_clr", "test_and_add", "ring")
 SHARINGS = ("me", "chip", "context")
 
 # Address bits 31:30 of an SRAM command select the channel. Source: isa.md 1.12.
@@ -30,7 +30,13 @@ _CHANNEL_BIT = 30
 
 @dataclass(frozen=True, slots=True)
 class StructureDeclaration:
-    """One ``.structure``: what a placement must know. ``file`` and ``line`` are where it was declared."""
+    """One ``.structure``: what a placement must know. ``file`` and ``line`` are where it was declared.
+
+    Attributes:
+        memory: the only memory the program can work with, None if any (packet buffers, which only DRAM commands move).
+        ring: number of the first scratch ring, for ``access=ring``: every element is one ring.
+        prefill: the longwords 1..prefill are in the ring when the program starts.
+    """
 
     name: str
     element_bytes: int
@@ -40,6 +46,9 @@ class StructureDeclaration:
     sharing: str
     file: str
     line: int
+    memory: str | None = None
+    ring: int | None = None
+    prefill: int = 0
 
     def stride_bytes(self, memory: str) -> int:
         """Distance of two elements in ``memory``: DRAM elements start at a multiple of 8 bytes."""
@@ -110,7 +119,7 @@ def _declaration(body: Directive, place: Place, symbols: Symbols) -> StructureDe
             raise SourceError(
                 place, f"structure {name!r}: unexpected {source_text(node)!r}, keys are written key=value"
             )
-    allowed = ("element_bytes", "count", "align", "access", "sharing")
+    allowed = ("element_bytes", "count", "align", "access", "sharing", "memory", "ring", "prefill")
     for key in values:
         if key not in allowed:
             raise SourceError(place, f"structure {name!r}: unknown key {key!r}; known are {', '.join(allowed)}")
@@ -140,14 +149,43 @@ def _declaration(body: Directive, place: Place, symbols: Symbols) -> StructureDe
         raise SourceError(place, f"structure {name!r}: count {count}: must be positive")
     if align < 4 or align & (align - 1):
         raise SourceError(place, f"structure {name!r}: align {align}: must be a power of two, 4 or more")
+    access = frozenset(words("access", ACCESSES))
+    if ("ring" in access) != ("ring" in values):
+        raise SourceError(place, f"structure {name!r}: access=ring and ring=NUMBER go together")
+    ring = number("ring", 0) if "ring" in values else None
+    prefill = number("prefill", 0)
+    if ring is not None:
+        _check_ring(name, place, ring=ring, element_bytes=element_bytes, count=count, prefill=prefill)
+    elif prefill:
+        raise SourceError(place, f"structure {name!r}: prefill is for rings")
     outer = place.outermost()
     return StructureDeclaration(
         name,
         element_bytes,
         count,
         align,
-        frozenset(words("access", ACCESSES)),
+        access,
         words("sharing", SHARINGS)[0],
         outer.file,
         outer.line,
+        words("memory", MEMORIES)[0] if "memory" in values else None,
+        ring,
+        prefill,
     )
+
+
+RING_LONGWORDS = (128, 256, 512, 1024)
+
+
+def _check_ring(name: str, place: Place, *, ring: int, element_bytes: int, count: int, prefill: int) -> None:
+    """Scratch rings: 16 of them, four sizes. Source: registers.md section 2."""
+    if element_bytes // 4 not in RING_LONGWORDS:
+        raise SourceError(
+            place, f"structure {name!r}: a ring of {element_bytes // 4} longwords: must be 128, 256, 512 or 1024"
+        )
+    if ring < 0 or ring + count > 16:
+        raise SourceError(place, f"structure {name!r}: rings {ring}..{ring + count - 1}: must be 0..15")
+    if not 0 <= prefill <= element_bytes // 4:
+        raise SourceError(place, f"structure {name!r}: prefill {prefill}: must be 0..{element_bytes // 4}")
+    if prefill and count != 1:
+        raise SourceError(place, f"structure {name!r}: prefill needs a single ring, not {count}")

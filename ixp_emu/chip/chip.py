@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from ixp_emu.chip import layout
 from ixp_emu.chip.compiled import NEVER
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1
+from ixp_emu.chip.media import PORT_TRAFFIC
 from ixp_emu.chip.rows import build_rows
 
-__all__ = ["Memories", "configure_ring", "initialise", "load_program", "new_chips", "cycle_accounts"]
+__all__ = ["Memories", "bind_memories", "configure_ring", "initialise", "load_program", "new_chips", "cycle_accounts"]
 
 _SPECIFICATION = {
     "fifo_latency": "command.fifo_latency",
@@ -121,6 +123,21 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
         me["result"] = 1  # N and Z clear
         me["file"][CONSTANTS : CONSTANTS + 256] = np.arange(256)
         me["cam_order"][:] = np.arange(16)
+
+
+def set_up_ports(chip: Any, count: int) -> None:
+    """Give a chip its 1 Gb/s Ethernet ports, with traffic in and an egress log out.
+
+    Parameters:
+        count: 0..16.
+    """
+    cycles, per = int(chip["me_khz"]) * 8, 1_000_000  # a byte takes 8 ns
+    divisor = gcd(cycles, per)
+    chip["ports"] = count
+    chip["rx_last_port"] = count - 1
+    for port in chip["port"][:count]:
+        port["kind"] = PORT_TRAFFIC
+        port["byte_num"], port["byte_den"] = cycles // divisor, per // divisor
 
 
 def load_program(

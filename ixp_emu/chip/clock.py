@@ -16,7 +16,10 @@ from ixp_emu.chip.queues import first_key, hasten
 from ixp_emu.chip.scratch import scratch_step
 from ixp_emu.chip.sram import sram_step
 
-__all__ = ["advance_chip", "advance_group"]
+__all__ = ["CLOCK_STRIDE", "advance_chip", "advance_group"]
+
+CLOCK_STRIDE = 64
+"""Bytes between two published clocks: a cache line each."""
 
 
 @compiled
@@ -72,48 +75,46 @@ def advance_chip(chips: Any, index: int, until: int) -> int:
 
 
 @kernel
-def advance_group(
-    chips: Any, first: int, last: int, clocks: int, latency: Any, until: int, budget: int
-) -> int:
-    """Run chips first..last-1 of a linked cluster up to ``until``, in step with the other workers' chips.
+def advance_group(chips: Any, members: Any, clocks: int, latency: Any, until: int, patience: int) -> int:
+    """Run some chips of a linked cluster up to ``until``, in step with the other workers' chips.
 
     Parameters:
-        chips: array of CHIP.
-        clocks: address of the published clocks, one int64 a chip.
-        latency: latency[j, i]: link latency from chip j to chip i in cycles, 0 if not linked.
-        budget: rounds without progress after which to return 2 (the caller checks for a key press and calls again).
+        chips: array of CHIP, all chips of the cluster.
+        members: int64, numbers of the chips this worker runs.
+        clocks: address of the published clocks, one per CLOCK_STRIDE bytes.
+        latency: int64 [n, n]: latency[j, i] from chip j to chip i in cycles, 0 if not linked.
+        patience: rounds without progress after which to give up.
 
     Returns:
-        0 all chips reached ``until``, 1 a chip stopped, 2 the budget is used up.
+        0 if its chips reached ``until``; 1 if it gave up, because another worker's chip (or one that stopped) is behind.
     """
     count = chips.shape[0]
-    idle = 0
+    waiting = 0
     while True:
         done = True
         progress = False
-        for i in range(first, last):
+        for position in range(members.shape[0]):
+            i = members[u(position)]
             chip = chips[u(i)]
             clock = chip.published
             if clock >= until:
+                continue
+            done = False
+            if chip.stop != 0:
                 continue
             bound = until
             for j in range(count):
                 ahead = latency[u(j), u(i)]
                 if ahead > 0:
-                    bound = min(bound, load_acquire(clocks + 8 * j) + ahead)
+                    bound = min(bound, load_acquire(clocks + CLOCK_STRIDE * j) + ahead)
             if bound > clock:
                 _run(chip, bound)
-                if chip.stop != 0:
-                    return 1
-                chip.published = bound
-                store_release(clocks + 8 * i, bound)
-                progress = True
-            if bound < until:
-                done = False
+                if chip.stop == 0:
+                    chip.published = bound
+                    store_release(clocks + CLOCK_STRIDE * i, bound)
+                    progress = True
         if done:
             return 0
-        idle = 0 if progress else idle + 1
-        if idle > budget:
-            return 2
-
-
+        waiting = 0 if progress else waiting + 1
+        if waiting > patience:
+            return 1

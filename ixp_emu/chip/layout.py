@@ -245,7 +245,7 @@ PORT = np.dtype(
         ("tx_count", np.int64),
         ("tx_write", np.int64),  # byte position for the frame being assembled
         ("wire_end", np.int64),  # last bit out of the frame on the wire, NEVER if none
-        ("wire_next", np.int64),  # earliest next start
+        ("wire_next", np.int64),  # earliest next start, x byte_den
         ("link", np.int64),  # address of the outgoing LINK record
         ("link_latency", np.int64),
         # counters
@@ -254,11 +254,11 @@ PORT = np.dtype(
         ("frames_lost", np.int64),
         ("frames_out", np.int64),
         ("bytes_out", np.int64),
-        ("rx_time", np.int64, (512,)),  # first bit of each accepted frame
-        ("rx_address", np.int64, (512,)),  # its bytes
-        ("rx_length", np.int32, (512,)),
-        ("tx_start", np.int32, (512,)),  # byte position of each complete frame
-        ("tx_length", np.int32, (512,)),
+        ("rx_time", np.int64, (1024,)),  # first bit of each accepted frame
+        ("rx_address", np.int64, (1024,)),  # its bytes
+        ("rx_length", np.int32, (1024,)),
+        ("tx_start", np.int32, (1024,)),  # byte position of each complete frame
+        ("tx_length", np.int32, (1024,)),
         ("tx_data", np.uint8, (1 << 16,)),  # frames being assembled, complete and on the wire
         ("rx_data", np.uint8, (1 << 16,)),  # frames of a link, copied out of its ring
         ("rx_write", np.int64),

@@ -19,7 +19,7 @@ _PREAMBLE = 8
 _FCS = 4
 _GAP = 12
 _MINIMUM = 60
-_RING = 511
+_RING = 1023
 _ARENA = 1 << 16
 _LONGEST = 9_600
 """Longest frame that transmit assembles, bytes."""
@@ -90,7 +90,7 @@ def _arrive(chip: Any, port: Any, time: int) -> None:
     room = port.rx_bytes + length <= chip.mac_rx_bytes and port.rx_count <= _RING
     if not room and port.back_pressure:
         return
-    port.not_before = time + _wire(port, _PREAMBLE + length + _FCS + _GAP)
+    port.not_before = time + (_PREAMBLE + length + _FCS + _GAP) * port.byte_num // port.byte_den
     if room:
         if link:
             if port.rx_write + length > _ARENA:
@@ -316,7 +316,11 @@ def _start_wire(chip: Any, port: Any, time: int) -> None:
     head = u(port.tx_head & _RING)
     length = s64(port.tx_length[head])
     port.wire_end = time + _wire(port, _PREAMBLE + length + _FCS)
-    port.wire_next = time + _wire(port, _PREAMBLE + length + _FCS + _GAP)
+    # in fractions of a cycle, so that back-to-back frames keep the exact line rate
+    begin = time * port.byte_den
+    if begin - port.wire_next < port.byte_den:
+        begin = port.wire_next
+    port.wire_next = begin + (_PREAMBLE + length + _FCS + _GAP) * port.byte_num
     if port.kind == PORT_LINK:
         written = load_field(port.link + _LINK_WRITTEN)
         slot = written & (LINK_SLOTS - 1)
@@ -354,10 +358,10 @@ def media_tx_step(chip: Any, time: int) -> None:
             port.wire_end = NEVER
             chip.last_change = time
         if port.wire_end == NEVER and port.tx_count > 0:
-            if time >= port.wire_next:
+            if time * port.byte_den >= port.wire_next:
                 _start_wire(chip, port, time)
             else:
-                following = min(following, port.wire_next)
+                following = min(following, (port.wire_next + port.byte_den - 1) // port.byte_den)
         following = min(following, port.wire_end)
     element = chip.tx_element
     if chip.tx_end == NEVER and chip.tx_valid[u(element)]:

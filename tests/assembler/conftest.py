@@ -109,7 +109,7 @@ class Machine:
             return instruction.target.address if instruction.target and self._holds(name[3:], instruction) else None
         elif name == "ctx_arb":
             assert set(instruction.signals) <= self.signals, "waits for a signal nobody sends"
-            self.signals -= set(instruction.signals)  # type: ignore[arg-type]
+            self.signals -= {signal for signal in instruction.signals if isinstance(signal, int)}
         elif family == "local_csr_wr":
             number = (isa.LOCAL_CSRS["ACTIVE_LM_ADDR_0"].address, isa.LOCAL_CSRS["ACTIVE_LM_ADDR_1"].address).index(
                 instruction.csr
@@ -195,7 +195,7 @@ class Machine:
                 self.pushed[register] = self.memory.get(place, 0)
             elif verb == "add":
                 self.memory[place] = self.memory.get(place, 0) + self.pulled[register] & 0xFFFFFFFF
-            elif mask >> (4 if word % 2 == 0 else 0) & 15 == 15:
+            elif mask >> 4 * (word % 2) & 15 == 15:  # bit n is the byte at address + n
                 self.memory[place] = self.pulled[register]
         assert isinstance(instruction.signal, int)
         doubled = {instruction.signal, instruction.signal + 1} if target == "dram" else {instruction.signal}

@@ -125,7 +125,7 @@ def test_values_survive_along_every_path(case: tuple[list[str], list[Line]], ini
     program = assemble(parse(source_text(names, lines, initialised=initialised)))
     skip = len(names) if initialised else 0
     assert len(program.words) == skip + len(lines) + 1
-    start = {name: ("start", number) for number, name in enumerate(names)} if initialised else {}
+    start: dict[str, object] = {name: ("start", number) for number, name in enumerate(names)} if initialised else {}
     for seed in range(4):
         check_run(lines, program.words, start, skip, seed)
 
@@ -282,7 +282,11 @@ def test_use_before_set_is_a_warning(assembled: Callable[..., Program]) -> None:
 
 def test_set_on_one_path_only_is_a_warning(assembled: Callable[..., Program]) -> None:
     text = ".reg a\nbr=ctx[0, skip#]\nimmed[a, 1]\nskip#: alu[--, --, B, a]"
-    assert assembled(text).warnings == ["t.uc:4: register 'a' is used before it is set"]
+    assert assembled(text).warnings == ["t.uc:4: register 'a' may be used before it is set"]
+
+
+def test_one_warning_per_register(assembled: Callable[..., Program]) -> None:
+    assert len(assembled(".reg a\nalu[--, --, B, a]\nalu[--, --, B, a]").warnings) == 1
 
 
 def test_use_keeps_a_register_alive(assembled: Callable[..., Program]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
@@ -44,7 +45,7 @@ def test_round_trip(program: Program, tmp_path: Path) -> None:
 def test_the_layout_is_as_documented(program: Program, tmp_path: Path) -> None:
     write_elf(program, tmp_path / "t.elf")
     with (tmp_path / "t.elf").open("rb") as file:
-        elf = ELFFile(file)
+        elf: Any = ELFFile(file)
         assert (elf.elfclass, elf.little_endian) == (32, True)
         code = elf.get_section_by_name(".ixp.ucode").data()
         assert [int.from_bytes(code[k : k + 8], "little") for k in range(0, len(code), 8)] == program.words

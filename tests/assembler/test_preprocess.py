@@ -137,6 +137,11 @@ def test_macro_with_round_and_square_brackets() -> None:
     ]
 
 
+def test_macro_parameters_may_carry_a_prefix() -> None:
+    text = "#macro m($in, n, @sum)\nalu[@sum, @sum, +, $in[n]]\nalu[$n, --, B, in]\n#endm\nm($x, 2, @total)"
+    assert expand(text) == ["alu[@total, @total, +, $x[2]]", "alu[$2, --, B, in]"]
+
+
 def test_macro_arguments_may_hold_brackets_and_commas() -> None:
     assert expand("#macro m(a)\nalu[r, --, B, a]\n#endm\nm($x[(1, 2)])") == ["alu[r, --, B, $x[(1, 2)]]"]
 
@@ -247,6 +252,12 @@ def test_an_unreadable_program_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Preprocessor(defines={}, include_dirs=[], diagnostics=Diagnostics()).run_file(missing)
     assert str(caught.value) == f"{missing}: cannot read the program: No such file or directory"
+
+
+def test_a_missing_builtin_program_is_named() -> None:
+    with pytest.raises(InputError) as caught:
+        Preprocessor(defines={}, include_dirs=[], diagnostics=Diagnostics()).run_file("builtin:none/none.uc")
+    assert str(caught.value) == "builtin:none/none.uc: cannot read the program: No such file or directory"
 
 
 def test_several_errors_come_in_one_message() -> None:

@@ -49,9 +49,9 @@ class Store:
 
     def __getitem__(self, key: tuple[int, int]) -> int:
         target, address = address_of(self._location, *key, self._element_bytes)
-        return (
-            self._machine.local[address // 4] if target == "local" else self._machine.memory.get((target, address), 0)
-        )
+        if target == "local":
+            return int(self._machine.local[address // 4])
+        return int(self._machine.memory.get((target, address), 0))
 
     def __setitem__(self, key: tuple[int, int], value: int) -> None:
         target, address = address_of(self._location, *key, self._element_bytes)
@@ -181,6 +181,11 @@ ADD = ".reg i v\n.set i v\nstate_add[T, i, 2, v]"
         (
             Location("dram", 0),
             ADD,
+            ["alu_shf.b", "dram.read", "ctx_arb", "alu.add", "immed", "alu.b", "dram.write", "ctx_arb"],
+        ),
+        (
+            Location("dram", 0),
+            ADD.replace("2, v", "3, v"),
             ["alu_shf.b", "dram.read", "ctx_arb", "alu.add", "alu_shf.b", "dram.write", "ctx_arb"],
         ),
     ],
@@ -242,11 +247,11 @@ def test_names_of_structures_are_not_case_sensitive(assembled: Assembled) -> Non
         (".structure T element_bytes=4 count=1 align=6 access=read sharing=me",
          "structure 'T': align 6: must be a power of two, 4 or more"),
         (".structure T element_bytes=4 count=1 access=read,sub sharing=me",
-         "structure 'T': access 'sub': must be read, write, add, test_and_set, test_and_clr, test_and_add"),
+         "structure 'T': access 'sub': must be read, write, add, test_and_set, test_and_clr, test_and_add, ring"),
         (".structure T element_bytes=4 count=1 access=read sharing=all",
          "structure 'T': sharing 'all': must be me, chip, context"),
         (".structure T element_bytes=4 size=1", "structure 'T': unknown key 'size'; known are element_bytes, count, "
-         "align, access, sharing"),
+         "align, access, sharing, memory, ring, prefill"),
         (".structure T element_bytes=4 count=1 count=2", "structure 'T': count is given twice"),
         (".structure T element_bytes=4 count=N access=read sharing=me", "structure 'T': count: 'N' is not a constant"),
     ],
@@ -255,6 +260,35 @@ def test_declaration_errors(text: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         parse("\n" + text + "\n", name="t.uc")
     assert str(caught.value) == f"t.uc:2: {message}"
+
+
+def test_rings_and_memories_are_part_of_the_declaration() -> None:
+    text = (
+        ".structure R element_bytes=512 count=1 access=ring ring=3 prefill=128 sharing=chip\n"
+        ".structure P element_bytes=2048 count=4 access=read sharing=chip memory=dram\n"
+    )
+    ring, packets = parse(text, name="t.uc").structures
+    assert (ring.ring, ring.prefill, ring.memory) == (3, 128, None)
+    assert (packets.ring, packets.prefill, packets.memory) == (None, 0, "dram")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("element_bytes=512 count=1 access=ring", "access=ring and ring=NUMBER go together"),
+        ("element_bytes=512 count=1 access=read ring=1", "access=ring and ring=NUMBER go together"),
+        ("element_bytes=508 count=1 access=ring ring=1", "a ring of 127 longwords: must be 128, 256, 512 or 1024"),
+        ("element_bytes=512 count=2 access=ring ring=15", "rings 15..16: must be 0..15"),
+        ("element_bytes=512 count=1 access=ring ring=0 prefill=129", "prefill 129: must be 0..128"),
+        ("element_bytes=512 count=2 access=ring ring=0 prefill=1", "prefill needs a single ring, not 2"),
+        ("element_bytes=4 count=1 access=read prefill=1", "prefill is for rings"),
+        ("element_bytes=4 count=1 access=read memory=l2", "memory 'l2': must be scratch, sram0, sram1, dram, local"),
+    ],
+)
+def test_ring_and_memory_errors(keys: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(f".structure T {keys} sharing=me\n", name="t.uc")
+    assert str(caught.value) == f"t.uc:1: structure 'T': {message}"
 
 
 def test_two_declarations_of_one_name() -> None:

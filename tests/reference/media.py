@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import floor
 
 from ixp_emu.chip.hardware import Hardware
 
@@ -67,7 +69,7 @@ class _Port:
     tx_partial: bytes | None = None
     tx_frames: deque[bytes] = field(default_factory=deque)
     wire: tuple[int, bytes] | None = None
-    earliest_start: int = 0
+    earliest_start: Fraction = Fraction(0)
 
 
 @dataclass(slots=True)
@@ -132,8 +134,10 @@ class Media(SBusUnit):
     def _frame_cycles(self, frame: bytes) -> int:
         return self._wire_cycles(_PREAMBLE_BYTES + max(len(frame), _MINIMUM_BYTES) + _FCS_BYTES)
 
-    def _frame_and_gap_cycles(self, frame: bytes) -> int:
-        return self._wire_cycles(_PREAMBLE_BYTES + max(len(frame), _MINIMUM_BYTES) + _FCS_BYTES + _GAP_BYTES)
+    def _frame_and_gap_cycles(self, frame: bytes) -> Fraction:
+        """Exact, in fractions of a cycle."""
+        nbytes = _PREAMBLE_BYTES + max(len(frame), _MINIMUM_BYTES) + _FCS_BYTES + _GAP_BYTES
+        return Fraction(nbytes * self.hardware["me_clock_khz"], 125_000)
 
     # ------------------------------------------------------------------ commands
 
@@ -273,7 +277,7 @@ class Media(SBusUnit):
             port.rx_used += len(frame)
             self._cut(port, frame, arrival)
         port.source.popleft()
-        port.earliest_arrival = arrival + self._frame_and_gap_cycles(frame)
+        port.earliest_arrival = arrival + floor(self._frame_and_gap_cycles(frame))
 
     def _cut(self, port: _Port, frame: bytes, arrival: int) -> None:
         """Cut a frame into mpackets."""
@@ -322,7 +326,8 @@ class Media(SBusUnit):
             if port.wire is None and port.tx_frames and now >= port.earliest_start:
                 frame = port.tx_frames.popleft()
                 port.wire = (now + self._frame_cycles(frame), frame)
-                port.earliest_start = now + self._frame_and_gap_cycles(frame)
+                begin = port.earliest_start if now - port.earliest_start < 1 else Fraction(now)
+                port.earliest_start = begin + self._frame_and_gap_cycles(frame)
                 if number in self.on_wire_start:
                     self.on_wire_start[number](now, _padded(frame))
         self._start_transmit_transfer(now)

@@ -1,0 +1,184 @@
+"""From configuration to loaded chips: programs assembled for their placement, tables filled, rings set up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ixp_emu.assembler import ParsedProgram, Program, assemble, parse
+from ixp_emu.cluster.config import Chip, ClusterConfig, program_file
+from ixp_emu.cluster.service import Service, load_service
+from ixp_emu.errors import InputError
+from ixp_emu.placement.place import PlacedStructure, merge_declarations, place_structures
+
+if TYPE_CHECKING:
+    from ixp_emu.chip.chip import Memories
+
+__all__ = ["ChipImage", "build_images", "load_image", "structure_words", "target_of"]
+
+_TARGETS = {"scratch": 0, "sram0": 1, "sram1": 2, "dram": 3}
+_ENGINE_INDEX = "engine_index"
+_STRUCTURES = 64
+
+
+@dataclass(frozen=True)
+class ChipImage:
+    """Everything that is loaded into one chip, before it is.
+
+    Attributes:
+        chip: from the configuration.
+        programs: program name -> assembled program.
+        structures: by name, in order of their numbers 1, 2, ...; number 0 is (unnamed).
+        services: program name -> host half, for programs that are services.
+    """
+
+    chip: Chip
+    programs: Mapping[str, Program]
+    structures: Mapping[str, PlacedStructure]
+    services: Mapping[str, Service] = field(default_factory=dict)
+
+    @cached_property
+    def structure_numbers(self) -> Mapping[str, int]:
+        """Structure name (any case) -> number in the counters."""
+        return {name.lower(): number for number, name in enumerate(self.structures, start=1)}
+
+    @property
+    def service(self) -> tuple[str, Service] | None:
+        """The one service of the chip, with its program's name."""
+        return next(iter(self.services.items()), None)
+
+
+def target_of(placed: PlacedStructure) -> int:
+    """Number of the memory a structure lives in (``layout.TARGET_NAMES``), -1 for local memory."""
+    return _TARGETS.get(placed.location.memory, -1)
+
+
+def build_images(config: ClusterConfig) -> dict[str, ChipImage]:
+    """Assemble and place the programs of every chip; chips that are alike share the work.
+
+    Raises:
+        InputError: whatever is wrong in a program, a table or the placement.
+    """
+    cache: dict[Any, Any] = {}
+    images: dict[str, ChipImage] = {}
+    for name, chip in config.chips.items():
+        try:
+            images[name] = _build_chip(config, chip, cache)
+        except InputError as error:
+            raise config.source.located(error) from None
+    return images
+
+
+def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> ChipImage:
+    services: dict[str, Service] = {}
+    defines: dict[str, int | str] = {"PORTS": len(chip.ports)}
+    for name, engines in chip.engines.items():
+        defines["ENGINES_" + name.upper().replace("-", "_")] = len(engines)
+        tables = {table: str(program_file(file)) for table, file in config.tables_for(chip.name, name).items()}
+        service = load_service(config.programs[name].source, tables=tables, ports=len(chip.ports))
+        if service is not None:
+            services[name] = service
+            defines.update(service.defines())
+    if len(services) > 1:
+        raise InputError(f"chip {chip.name}: services {', '.join(services)}; one chip runs one service")
+    parsed: dict[str, ParsedProgram] = {}
+    for name in chip.engines:
+        program = config.programs[name]
+        mine = {**defines, **program.define}
+        key = (program.source, tuple(sorted(mine.items())))
+        if key not in cache:
+            source = program.source if program.source.startswith("builtin:") else Path(program.source)
+            cache[key] = parse(source, defines=mine, include_dirs=["builtin:"], name=name)
+        parsed[name] = cache[key]
+    merged = merge_declarations(
+        (parsed[name].structures, engines) for name, engines in chip.engines.items()
+    )
+    if len(merged) >= _STRUCTURES:
+        raise InputError(f"chip {chip.name}: {len(merged)} structures, at most {_STRUCTURES - 1} are counted")
+    chosen = {name: (place.memory, place.pin) for name, place in chip.placement.items()}
+    structures = place_structures(merged, chosen, config.hardware)
+    locations = {name: placed.location for name, placed in structures.items()}
+    programs: dict[str, Program] = {}
+    for name in chip.engines:
+        mine_at = {s.name: locations[s.name] for s in parsed[name].structures}
+        key = (id(parsed[name]), tuple(sorted((n, at.memory, at.base) for n, at in mine_at.items())))
+        if key not in cache:
+            cache[key] = assemble(parsed[name], locations=mine_at)
+        programs[name] = cache[key]
+    return ChipImage(chip, programs, structures, services)
+
+
+# --- loading ------------------------------------------------------------------------------------------------------
+
+
+def structure_words(
+    chip: Any, memories: Memories, placed: PlacedStructure, longwords: int | None = None
+) -> npt.NDArray[np.uint32]:
+    """The longwords of a structure in a chip's memory, as a view.
+
+    Parameters:
+        longwords: how many from the start; all by default.
+    """
+    location = placed.location
+    memory = chip["scratch"] if location.memory == "scratch" else memories.words[_TARGETS[location.memory]]
+    first = location.base // 4
+    return memory[first : first + (placed.size_bytes // 4 if longwords is None else longwords)]  # type: ignore[no-any-return]
+
+
+def _fill(chip: Any, memories: Memories, image: ChipImage, name: str, values: Sequence[int] | npt.NDArray[Any]) -> None:
+    placed = image.structures.get(name)
+    if placed is None:
+        return
+    declaration = placed.declaration
+    element, stride = declaration.element_bytes // 4, declaration.stride_bytes(placed.location.memory) // 4
+    rows = np.asarray(values, dtype=np.uint32)
+    if len(rows) * 4 > declaration.element_bytes * declaration.count:
+        raise InputError(
+            f"{len(rows) * 4:,} bytes of table, the structure holds {declaration.element_bytes * declaration.count:,}",
+            key=f"structure {name}",
+        )
+    view = structure_words(chip, memories, placed)
+    if stride == element:
+        view[: len(rows)] = rows
+    else:
+        for position in range(element):
+            part = rows[position::element]
+            view[position : position + stride * len(part) : stride][: len(part)] = part
+
+
+def load_image(chip: Any, memories: Memories, image: ChipImage) -> None:
+    """Load programs, tables and rings into a chip that was initialised."""
+    from ixp_emu.chip.chip import configure_ring, load_program
+    from ixp_emu.chip.rows import build_rows
+
+    index_of_engine = [0] * 8
+    for name, engines in image.chip.engines.items():
+        program = image.programs[name]
+        numbers = [image.structure_numbers[s.lower()] if s else 0 for s in program.structures] or None
+        rows = build_rows(program.words, numbers, contexts=program.contexts)
+        for index, engine in enumerate(engines):
+            load_program(chip, engine, None, rows=rows, four_contexts=program.contexts == 4)
+            index_of_engine[engine] = index
+    for placed in image.structures.values():
+        declaration = placed.declaration
+        if declaration.ring is not None:
+            for number in range(declaration.count):
+                configure_ring(
+                    chip,
+                    declaration.ring + number,
+                    base=placed.location.base + number * declaration.element_bytes,
+                    size=declaration.element_bytes // 4,
+                    contents=range(1, declaration.prefill + 1),
+                )
+    _fill(chip, memories, image, _ENGINE_INDEX, index_of_engine)
+    for service in image.services.values():
+        for structure, values in service.contents().items():
+            _fill(chip, memories, image, structure, values)
+
+

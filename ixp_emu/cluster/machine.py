@@ -1,0 +1,215 @@
+"""The chips of a cluster in memory: records, memories, links, frames in and out; and how to advance them together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ixp_emu.chip.chip import Memories, bind_memories, initialise, new_chips, set_up_ports
+from ixp_emu.chip.clock import CLOCK_STRIDE, advance_group
+from ixp_emu.chip.layout import EGRESS, INGRESS, LINK
+from ixp_emu.chip.media import PORT_LINK
+from ixp_emu.cluster.build import ChipImage, load_image
+from ixp_emu.cluster.config import ClusterConfig, Port
+from ixp_emu.cluster.frames import Frames, digest_frames
+
+__all__ = ["EgressLog", "Machine"]
+
+_EGRESS_ROWS = 1 << 14
+_EGRESS_BYTES = 1 << 24
+_CLOSE_CYCLES = 300
+"""Chips joined by a link shorter than this share a worker (docs/design.md, "Parallel")."""
+_PATIENCE = 2_000
+
+
+class EgressLog:
+    """Frames that left a chip's unlinked ports since the log was last drained.
+
+    Attributes:
+        digest, time, port, length: columns; port is the number within the chip.
+        frames: the bytes, one frame per row.
+    """
+
+    def __init__(self, rows: npt.NDArray[Any], arena: npt.NDArray[np.uint8]) -> None:
+        self.time = rows["time"].astype(np.uint64)
+        self.port = rows["port"].astype(np.uint16)
+        self.length = rows["length"].astype(np.uint32)
+        self.frames = Frames.of_arena(
+            arena, offset=rows["offset"].astype(np.uint64), length=self.length, arrival=self.time, port=self.port
+        )
+        self.digest = digest_frames(self.frames.data, self.frames.offset, self.frames.length)
+
+
+class Machine:
+    """All chips of a configuration, loaded.
+
+    Attributes:
+        chips: CHIP records, in the configuration's order.
+        memories: SRAM and DRAM of each.
+        port_numbers: port -> number over the whole cluster (chips in order, then ports).
+        ingress: INGRESS rows by port number; the engine writes when each frame really entered.
+    """
+
+    def __init__(self, config: ClusterConfig, images: Mapping[str, ChipImage], *, threads: int = 1) -> None:
+        self.config = config
+        self.images = images
+        names = list(config.chips)
+        self.index_of = {name: index for index, name in enumerate(names)}
+        self.chips = new_chips(len(names))
+        self.memories = [Memories(config.hardware) for _ in names]
+        self.clocks = np.zeros(len(names) * CLOCK_STRIDE // 8, np.int64)
+        self.latency = np.zeros((len(names), len(names)), np.int64)
+        self.links = np.zeros(2 * len(config.links), LINK)
+        self.port_numbers: dict[Port, int] = {}
+        self.ingress: dict[int, npt.NDArray[Any]] = {}
+        self._arena = np.zeros(0, np.uint8)
+        self._egress_rows = [np.zeros(_EGRESS_ROWS, EGRESS) for _ in names]
+        self._egress_arena = [np.zeros(_EGRESS_BYTES, np.uint8) for _ in names]
+        for index, name in enumerate(names):
+            chip = self.chips[index]
+            initialise(chip, config.hardware, self.memories[index])
+            load_image(chip, self.memories[index], images[name])
+            self._set_up_ports(index, config.chips[name].name, len(config.chips[name].ports))
+        self._set_up_links()
+        self.bind()
+        self._groups = self._make_groups(threads)
+        self._pool = ThreadPoolExecutor(len(self._groups)) if len(self._groups) > 1 else None
+
+    # --- set-up -----------------------------------------------------------------------------------------------------
+
+    def _set_up_ports(self, index: int, name: str, count: int) -> None:
+        set_up_ports(self.chips[index], count)
+        for number in range(count):
+            self.port_numbers[Port(name, number)] = len(self.port_numbers)
+
+    def _set_up_links(self) -> None:
+        for link in self.config.links.values():
+            for end, other in (link.between, reversed(link.between)):
+                sender, receiver = self.index_of[end.chip], self.index_of[other.chip]
+                self.chips[sender]["port"][end.number]["kind"] = PORT_LINK
+                self.chips[sender]["port"][end.number]["link_latency"] = link.latency
+                known = int(self.latency[sender, receiver])
+                self.latency[sender, receiver] = min(known, link.latency) if known else link.latency
+
+    def _make_groups(self, threads: int) -> list[npt.NDArray[np.int64]]:
+        """Chips per worker: closely linked chips together, then as even as it goes."""
+        count = len(self.chips)
+        cluster = list(range(count))
+        for j, i in zip(*np.nonzero((self.latency > 0) & (self.latency < _CLOSE_CYCLES)), strict=True):
+            old, new = cluster[int(i)], cluster[int(j)]
+            cluster = [new if c == old else c for c in cluster]
+        tied: dict[int, list[int]] = {}
+        for index, c in enumerate(cluster):
+            tied.setdefault(c, []).append(index)
+        workers: list[list[int]] = [[] for _ in range(max(1, min(threads, len(tied))))]
+        for members in sorted(tied.values(), key=len, reverse=True):
+            min(workers, key=len).extend(members)
+        return [np.array(sorted(members), np.int64) for members in workers]
+
+    @property
+    def threads(self) -> int:
+        """Workers in use."""
+        return len(self._groups)
+
+    def bind(self) -> None:
+        """Write host addresses into the records (after loading, and after a restore)."""
+        for index, chip in enumerate(self.chips):
+            bind_memories(chip, self.memories[index])
+            chip["egress_rows"] = self._egress_rows[index].ctypes.data
+            chip["egress_capacity"] = _EGRESS_ROWS
+            chip["egress_arena"] = self._egress_arena[index].ctypes.data
+            chip["egress_arena_bytes"] = _EGRESS_BYTES
+        size = LINK.itemsize
+        for number, link in enumerate(self.config.links.values()):
+            first, second = link.between
+            for way, (end, other) in enumerate(((first, second), (second, first))):
+                address = self.links.ctypes.data + (2 * number + way) * size
+                self.chips[self.index_of[end.chip]]["port"][end.number]["link"] = address
+                self.chips[self.index_of[other.chip]]["port"][other.number]["source"] = address
+
+    def feed(self, frames: Frames, ports: Sequence[Port], *, back_pressure: bool) -> None:
+        """Offer frames: ``frames.port`` indexes ``ports``; in order of arrival per port."""
+        self._arena = np.ascontiguousarray(frames.data)
+        for index, port in enumerate(ports):
+            mine = np.flatnonzero(frames.port == index)
+            rows = np.zeros(len(mine), INGRESS)
+            rows["arrival"] = frames.arrival[mine]
+            rows["address"] = self._arena.ctypes.data + frames.offset[mine].astype(np.int64)
+            rows["length"] = frames.length[mine]
+            self.ingress[self.port_numbers[port]] = rows
+            record = self.chips[self.index_of[port.chip]]["port"][port.number]
+            record["source"] = rows.ctypes.data
+            record["source_count"] = len(rows)
+            record["back_pressure"] = int(back_pressure)
+            if len(rows):
+                key = (int(rows["arrival"][0]) << 8) | (4 << 5) | 22
+                keys = self.chips[self.index_of[port.chip]]["keys"]
+                keys[22] = min(int(keys[22]), key)
+
+    @property
+    def arena_address(self) -> int:
+        """Host address of the offered frames' bytes."""
+        return int(self._arena.ctypes.data)
+
+    # --- running ----------------------------------------------------------------------------------------------------
+
+    def advance(self, until: int) -> list[tuple[int, EgressLog]]:
+        """Run all chips up to (excluding) a cycle, or until no chip can go on because one has a fault.
+
+        Returns:
+            (chip index, frames that left), in the order drained.
+        """
+        logs: list[tuple[int, EgressLog]] = []
+        arguments = (self.clocks.ctypes.data, self.latency, until, _PATIENCE)
+        while True:
+            if self._pool is None:
+                behind = [advance_group(self.chips, self._groups[0], *arguments)]
+            else:
+                behind = list(
+                    self._pool.map(lambda members: advance_group(self.chips, members, *arguments), self._groups)
+                )
+            before = self.clocks.copy()
+            logs.extend(self._drain())
+            if not any(behind):
+                return logs
+            if self.faulted() and self._stuck_behind_fault(before, arguments, logs):
+                return logs
+
+    def _stuck_behind_fault(self, before: npt.NDArray[Any], arguments: Any, logs: list[tuple[int, EgressLog]]) -> bool:
+        """Let every chip go as far as it can behind a faulted one, so that the end does not depend on threads."""
+        while True:
+            everything = np.arange(len(self.chips))
+            behind = advance_group(self.chips, everything, *arguments)
+            logs.extend(self._drain())
+            if not behind or np.array_equal(before, self.clocks):
+                return True
+            before = self.clocks.copy()
+
+    def faulted(self) -> bool:
+        """Whether a chip has a fault."""
+        return bool(self.chips["fault"].any())
+
+    def _drain(self) -> list[tuple[int, EgressLog]]:
+        """Take what the chips have logged; a chip that stopped for a full log may go on."""
+        drained = []
+        for index, chip in enumerate(self.chips):
+            count = int(chip["egress_count"])
+            if count:
+                used = int(chip["egress_arena_used"])
+                log = EgressLog(self._egress_rows[index][:count], self._egress_arena[index][:used].copy())
+                drained.append((index, log))
+                chip["egress_count"] = 0
+                chip["egress_arena_used"] = 0
+            if chip["fault"] == 0:
+                chip["stop"] = 0
+        return drained
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None

@@ -1,0 +1,1 @@
+"""Named data structures and the memory each lives in."""

@@ -1,0 +1,40 @@
+// Descriptors and buffers.
+//
+// A descriptor is two longwords on a ring:
+//   0  31:16 frame length in bytes, 15:0 buffer handle (1 or more, so the longword is never 0)
+//   1  to a worker: hash of the addresses; to transmit: egress port
+
+#ifndef PACKET_UC
+#define PACKET_UC
+
+#include "structures.uc"
+
+// Byte offset of a buffer in packet_buffers.
+//   out_offset   register
+//   in_handle    register, bits 31:16 may hold anything
+//   cycles       2
+#macro buffer_offset(out_offset, in_handle)
+    alu_shf[out_offset, --, B, in_handle, <<16]
+    alu_shf[out_offset, --, B, out_offset, >>(16 - BUFFER_BITS)]
+#endm
+
+// Give a buffer back. The context sleeps until the ring has it.
+//   in_handle    register, bits 31:16 are 0
+//   cycles       2, and a put
+#macro buffer_free(in_handle)
+.reg write $handle
+.sig freed
+    alu[$handle, --, B, in_handle]
+    scratch[put, $handle, (FREE_RING << 2), 0, 1], structure[free_ring], ctx_swap[freed]
+#endm
+
+// Drop a frame: give its buffer back, then count the reason.
+//   in_handle    register, bits 31:16 are 0
+//   reason       register or constant, DROP_*
+//   cycles       a put and an add
+#macro buffer_drop(in_handle, reason)
+    buffer_free(in_handle)
+    state_add[drop_counters, reason, 0, 1]
+#endm
+
+#endif

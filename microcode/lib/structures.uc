@@ -1,0 +1,41 @@
+// Data structures that the programs of a chip share. Every program declares them in the same words, so that a
+// placement sees each once. A `ring` is a scratch ring that the loader sets up; `prefill=N` puts 1..N into it.
+
+#ifndef STRUCTURES_UC
+#define STRUCTURES_UC
+
+// Packet buffers. Receive moves frames into them and transmit out of them without passing a microengine (rbuf_rd,
+// tbuf_wr), which only DRAM can do. A buffer's handle is its number; 0 is no buffer, so there is one more than handles.
+#ifndef BUFFERS
+#define BUFFERS 400
+#endif
+#define BUFFER_BITS 11                  // 2,048 bytes
+#if (BUFFERS < 32 || BUFFERS > 511)
+#error "BUFFERS: 32 to 511, the free ring holds 512 longwords"
+#endif
+.structure packet_buffers element_bytes=2048 count=(BUFFERS + 1) align=2048 access=read,write sharing=chip
+
+// Scratch rings. A descriptor takes two longwords (lib/packet.uc). Rings 0..11 have a state input that says "nearly
+// full"; the free ring never is, for it has room for all handles.
+#define WORK_RING 0                     // to worker m: ring m
+#define MAX_WORKERS 7
+#define TX_RING 7
+#define FREE_RING 12
+#if (ENGINES_FORWARD < 1 || ENGINES_FORWARD > MAX_WORKERS)
+#error "a chip runs forward on 1 to 7 microengines"
+#endif
+.structure work_rings element_bytes=512 count=(ENGINES_FORWARD) align=512 access=ring ring=WORK_RING sharing=chip
+.structure tx_ring element_bytes=512 count=1 align=512 access=ring ring=TX_RING sharing=chip
+.structure free_ring element_bytes=2048 count=1 align=2048 access=ring ring=FREE_RING prefill=(BUFFERS) sharing=chip
+
+// Why frames were dropped: one counter a reason, then the events that do not drop a frame.
+#define DROP_NOT_IPV4 0
+#define DROP_BAD_HEADER 1
+#define DROP_BAD_CHECKSUM 2
+#define DROP_TTL_EXPIRED 3
+#define DROP_NO_ROUTE 4
+#define DROP_RX_ERROR 5                 // receive error, or longer than a buffer
+#define COUNT_FLOW_TABLE_FULL 6         // the frame was forwarded all the same
+.structure drop_counters element_bytes=4 count=7 access=add sharing=chip
+
+#endif

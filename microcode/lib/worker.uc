@@ -1,0 +1,59 @@
+// Which worker forwards a packet: a function of the upper 6 bits of the hash of its addresses. The flow table's group is
+// made of at least these bits (services/forward/flow.uc), so one microengine alone touches a group.
+
+#ifndef WORKER_UC
+#define WORKER_UC
+
+#include "structures.uc"
+
+#define WORKER_HASH_BITS 6
+
+// CRC-32 over both IPv4 addresses.
+//   out_hash     register
+//   $words       array of transfer registers: longwords 6, 7 and 8 of a frame whose Ethernet header has 14 bytes
+//   in_done      register, sent to the media interface by the way: an RBUF_ELEMENT_DONE word
+//   cycles       13; no swap inside, for the remainder is the microengine's
+#macro hash_addresses(out_hash, $words, in_done)
+    local_csr_wr[crc_remainder, 0]
+    nop
+    crc_be[crc_32, --, $words[0]], bytes_2_3
+    msf[fast_wr, --, in_done, 0]
+    crc_be[crc_32, --, $words[1]]
+    nop
+    crc_be[crc_32, --, $words[2]], bytes_0_1
+    nop
+    nop
+    nop
+    nop
+    nop
+    local_csr_rd[crc_remainder]
+    immed[out_hash, 0]
+#endm
+
+// The worker of a hash: (upper bits * workers) >> bits.
+//   out_worker   register, 0..ENGINES_FORWARD-1
+//   in_hash      register
+//   cycles       2 to 4
+#macro worker_of(out_worker, in_hash)
+.reg upper
+    alu_shf[upper, --, B, in_hash, >>(32 - WORKER_HASH_BITS)]
+#if (ENGINES_FORWARD == 1)
+    immed[out_worker, 0]
+#elif (ENGINES_FORWARD == 2 || ENGINES_FORWARD == 4)
+    alu_shf[out_worker, --, B, upper, >>(WORKER_HASH_BITS - log2(ENGINES_FORWARD))]
+#elif (ENGINES_FORWARD == 7)
+    alu_shf[out_worker, --, B, upper, <<3]
+    alu[out_worker, out_worker, -, upper]
+    alu_shf[out_worker, --, B, out_worker, >>WORKER_HASH_BITS]
+#elif (ENGINES_FORWARD == 5)
+    alu_shf[out_worker, --, B, upper, <<2]
+    alu[out_worker, out_worker, +, upper]
+    alu_shf[out_worker, --, B, out_worker, >>WORKER_HASH_BITS]
+#else
+    alu_shf[out_worker, --, B, upper, <<1]
+    alu[out_worker, out_worker, +, upper]
+    alu_shf[out_worker, --, B, out_worker, >>(WORKER_HASH_BITS - log2(ENGINES_FORWARD / 3))]
+#endif
+#endm
+
+#endif

@@ -1,0 +1,73 @@
+"""Host half of the forwarder: route tables from files, and its oracle behind the loader's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from ixp_emu.cluster.frames import Frames
+from ixp_emu.cluster.service import Outcome
+from ixp_emu.errors import InputError
+from microcode.services.forward.oracle import (
+    DEFAULT_ROUTES,
+    Drop,
+    Routes,
+    build_next_hops,
+    build_route_table,
+    forward,
+    read_routes,
+)
+
+__all__ = ["ForwardService", "open_service"]
+
+
+class ForwardService:
+    """The forwarder on one chip.
+
+    Attributes:
+        routes: the routes of this chip.
+    """
+
+    drop_reasons = tuple(reason.name.lower() for reason in Drop if reason is not Drop.FORWARDED)
+    drop_counters = "drop_counters"
+
+    def __init__(self, routes: Routes) -> None:
+        self.routes = routes
+        self._table = build_route_table(routes.routes)
+        self._next_hops = build_next_hops(routes.next_hops)
+
+    def defines(self) -> Mapping[str, int]:
+        """Sizes of the two tables."""
+        return {"ROUTE_WORDS": len(self._table), "NEXT_HOPS": len(self.routes.next_hops)}
+
+    def contents(self) -> Mapping[str, npt.NDArray[np.uint32]]:
+        """``route_table`` and ``next_hops``."""
+        return {"route_table": self._table, "next_hops": self._next_hops}
+
+    def expect(self, frames: Frames) -> Outcome:
+        """As the oracle says."""
+        forwarded = forward(frames, self.routes)
+        return Outcome(forwarded.output, forwarded.input, forwarded.drop)
+
+
+def open_service(tables: Mapping[str, str], ports: int) -> ForwardService:
+    """The service with the route file ``tables["routes"]``, or its default.
+
+    Raises:
+        InputError: another table, an unreadable file, or a next hop through a port the chip does not have.
+    """
+    for name in tables:
+        if name != "routes":
+            raise InputError(f'no table "{name}"; the forwarder reads "routes"')
+    path = tables.get("routes", str(DEFAULT_ROUTES))
+    routes = read_routes(path)
+    for number, hop in enumerate(routes.next_hops):
+        if hop.egress_port >= ports:
+            raise InputError(
+                f"{hop.egress_port}, the chip has ports 0 to {ports - 1}",
+                file=path,
+                key=f"next_hop[{number}].egress_port",
+            )
+    return ForwardService(routes)

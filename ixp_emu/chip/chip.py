@@ -215,7 +215,9 @@ def cycle_accounts(chip: Any, now: int) -> dict[str, NDArray[np.int64]]:
         if difference > 0:  # idle or stalled since then
             account["stalled" if state == 3 else "idle"][index] += difference
         else:  # slots of a branch or swap that fall behind the end
-            account["aborted"][index] += difference
+            lost = min(-difference, int(account["aborted"][index]))
+            account["aborted"][index] -= lost
+            account["executing"][index] += difference + lost  # ran ahead of a fault elsewhere
     return account
 
 

@@ -182,7 +182,7 @@ placed#:
     br_bclr[$status[0], STATUS_EOP, ask_next#]
     alu[hash, --, B, *l$index0[2]]
     worker_of(worker, hash)
-    br[put_part#]
+    br[deliver#]
 
 first#:
 .reg header

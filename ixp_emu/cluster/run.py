@@ -1,0 +1,323 @@
+"""Run a cluster: offer the traffic, advance the machine, match what leaves, and notice the end.
+
+The end of a run does not depend on host time or threads: it is decided at *check times*, which are a function of the
+simulated state alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ixp_emu.chip.codes import FAULT_NAMES, Fault
+from ixp_emu.cluster.build import ChipImage, build_images, structure_words
+from ixp_emu.cluster.config import ClusterConfig, Port, engine_name
+from ixp_emu.cluster.counters import Counters, take_counters
+from ixp_emu.cluster.egress import EgressMatcher, EgressResult
+from ixp_emu.cluster.expectation import Expectation, expect
+from ixp_emu.cluster.frames import Frames
+from ixp_emu.cluster.machine import EgressLog, Machine
+from ixp_emu.cluster.traffic import make_traffic
+from ixp_emu.cluster.wire import Line
+
+__all__ = ["ClusterRun", "Progress", "RunResult", "read_port"]
+
+CHECK_CYCLES = 10_000
+"""Cycles between two looks at whether the run is over, once all frames may have entered."""
+_SLICE_SECONDS = 0.1
+_LINE_BITS_PER_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """State of a run under way, for a display."""
+
+    cycles: int
+    resolved: int
+    offered: int
+    wall_seconds: float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RunResult:
+    """Everything a report is made from.
+
+    Attributes:
+        counters: after the warm-up.
+        wall_seconds: host time of the simulation.
+        offered: frames that entered or were lost at a MAC.
+        delivered: frames that left as expected.
+        lost: cause -> frames.
+        in_flight: offered, neither delivered nor lost.
+        egress: order, latency and strangers.
+        measured_cycles: cycles after the warm-up.
+        measured_delivered, measured_bits: frames and bits (on the wire: with preamble, FCS and gap) that left after it.
+        fault: what ended the run early, None if nothing did.
+        complete: every packet was delivered or lost.
+    """
+
+    config: ClusterConfig
+    images: Mapping[str, ChipImage]
+    machine: Machine
+    cycles: int
+    wall_seconds: float
+    counters: Counters
+    total: Counters
+    packets: int
+    offered: int
+    delivered: int
+    lost: Mapping[str, int]
+    in_flight: int
+    egress: EgressResult
+    expectation: Expectation
+    measured_delivered: int
+    measured_bits: int
+    fault: str | None
+    complete: bool
+
+
+def read_port(text: str) -> Port:
+    """The port of a checked name "chip.number"."""
+    chip, _, number = text.rpartition(".")
+    return Port(chip, int(number))
+
+
+class ClusterRun:
+    """One run of a configuration.
+
+    Attributes:
+        now: cycles executed.
+        machine: the chips.
+        frames: the offered frames.
+    """
+
+    def __init__(self, config: ClusterConfig, *, threads: int = 1) -> None:
+        self.config = config
+        self.images = build_images(config)
+        self.into = [read_port(text) for text in config.traffic.into]
+        line = Line(bits_per_second=_LINE_BITS_PER_SECOND, clock_hz=config.hardware["me_clock_khz"] * 1_000)
+        self._line = line
+        self.traffic = make_traffic(config.traffic_spec(), [line] * len(self.into))
+        self.frames: Frames = self.traffic.frames
+        self.machine = Machine(config, self.images, threads=threads)
+        self.machine.feed(self.frames, self.into, back_pressure=config.traffic.back_pressure)
+        self.expectation = expect(config, self.images, self.frames, self.into, self.machine.port_numbers)
+        self.matcher = EgressMatcher(self.expectation.frames)
+        self.now = 0
+        self.next_check = 0
+        self.left_frames = 0
+        self.left_bits = 0
+        self.warm: tuple[Counters, int, int] | None = None
+        self.fault: str | None = None
+        self.wall_seconds = 0.0
+        self.observer: Callable[[int, EgressLog], None] | None = None
+        self.next_check = self._following_check()
+        if config.run.warmup_packets == 0:
+            self.warm = (take_counters(self.machine.chips, 0), 0, 0)
+
+    # --- counting ---------------------------------------------------------------------------------------------------
+
+    @property
+    def entered(self) -> int:
+        """Frames that entered or were lost at a MAC."""
+        return sum(self._taken(port) for port in self.into)
+
+    def _taken(self, port: Port) -> int:
+        chip = self.machine.chips[self.machine.index_of[port.chip]]
+        return int(chip["port"][port.number]["source_next"])
+
+    def service_drops(self) -> dict[tuple[str, str], int]:
+        """(chip, reason) -> packets the microcode counted as dropped."""
+        counted: dict[tuple[str, str], int] = {}
+        for name, image in self.images.items():
+            if image.service is None:
+                continue
+            service = image.service[1]
+            placed = image.structures.get(service.drop_counters)
+            if placed is None:
+                continue
+            index = self.machine.index_of[name]
+            stride = placed.declaration.stride_bytes(placed.location.memory) // 4
+            words = structure_words(self.machine.chips[index], self.machine.memories[index], placed)[::stride]
+            for reason, count in zip(service.drop_reasons, words.tolist(), strict=False):
+                if count:
+                    counted[name, reason] = int(count)
+        return counted
+
+    def lost(self) -> dict[str, int]:
+        """Cause -> frames, over all chips."""
+        causes: dict[str, int] = {}
+        mac = int(self.machine.chips["port"]["frames_lost"].sum())
+        if mac:
+            causes["mac_rx_overflow"] = mac
+        for (_, reason), count in sorted(self.service_drops().items()):
+            causes[reason] = causes.get(reason, 0) + count
+        return causes
+
+    @property
+    def resolved(self) -> int:
+        """Frames delivered (or gone out as strangers) or lost."""
+        return self.left_frames + sum(self.lost().values())
+
+    # --- running ----------------------------------------------------------------------------------------------------
+
+    def _following_check(self) -> int:
+        """The next check time: not before the last frame can have entered, and at least CHECK_CYCLES on."""
+        earliest = self.now + CHECK_CYCLES
+        if self.config.run.warmup_packets and self.warm is None:
+            return earliest
+        shortest = int(84 * 8 * self.config.hardware["me_clock_khz"] // 1_000_000)
+        for port in self.into:
+            rows = self.machine.ingress[self.machine.port_numbers[port]]
+            remaining = len(rows) - self._taken(port)
+            if remaining > 0:
+                earliest = max(earliest, int(rows["arrival"][-1]), self.now + (remaining - 1) * shortest)
+        return earliest
+
+    def _observe(self, logs: list[tuple[int, EgressLog]]) -> None:
+        names = list(self.config.chips)
+        for index, log in logs:
+            base = self.machine.port_numbers[Port(names[index], 0)]
+            self.matcher.observe(digest=log.digest, time=log.time, port=(log.port + base).astype(np.uint16))
+            self.left_frames += len(log.time)
+            self.left_bits += int(((log.length.astype(np.int64) + 24) * 8).sum())
+            if self.observer is not None:
+                self.observer(index, log)
+
+    def run(self, *, cycles: int | None = None, progress: Callable[[Progress], None] | None = None) -> None:
+        """Go on until every packet is delivered or lost, a fault, ``cycles`` or the configured maximum.
+
+        Parameters:
+            cycles: stop at this cycle (counted from the start of the whole run).
+            progress: called about ten times a second.
+        """
+        limit = self.config.run.max_cycles if cycles is None else min(cycles, self.config.run.max_cycles)
+        begin = time.perf_counter()
+        step = CHECK_CYCLES
+        while self.now < limit and self.fault is None:
+            target = min(self.next_check, limit)
+            until = min(target, self.now + step)
+            started = time.perf_counter()
+            self._observe(self.machine.advance(until))
+            taken = time.perf_counter() - started
+            step = max(CHECK_CYCLES, min(2 * step, int(step * _SLICE_SECONDS / max(taken, 1e-4))))
+            self.now = until
+            if self.machine.faulted():
+                self.fault = self._describe_fault()
+                chips = self.machine.chips
+                self.now = int(chips["fault_time"][chips["fault"] != 0].min()) + 1
+                break
+            if until == self.next_check:
+                if self._check():
+                    break
+                self.next_check = self._following_check()
+            if progress is not None:
+                progress(Progress(self.now, self.resolved, len(self.frames), time.perf_counter() - begin))
+        self.wall_seconds += time.perf_counter() - begin
+
+    def _check(self) -> bool:
+        """Whether the run is over; also takes the warm-up's counters and notices a stuck cluster."""
+        resolved, entered = self.resolved, self.entered
+        if self.warm is None and resolved >= self.config.run.warmup_packets:
+            self.warm = (take_counters(self.machine.chips, self.now), self.left_frames, self.left_bits)
+        if resolved >= len(self.frames):
+            return True
+        quiet = self.now - int(self.machine.chips["last_change"].max())
+        if entered > resolved and quiet >= self.config.run.stall_after:
+            self.fault = self._describe_stall(quiet, entered - resolved)
+            return True
+        return False
+
+    def _describe_stall(self, quiet: int, in_flight: int) -> str:
+        waiting = []
+        for index, name in enumerate(self.config.chips):
+            for engine in range(8):
+                me = self.machine.chips[index]["me"][engine]
+                if me["state"]:
+                    asked = ", ".join(f"{c}:{int(me['request'][c]):#07x}" for c in range(8) if me["enabled"] >> c & 1)
+                    waiting.append(f"  {name} {engine_name(engine)}: contexts wait for (signal masks) {asked}")
+        return (
+            f"stuck: {in_flight} packets in flight and nothing moved for {quiet:,} cycles (run.stall_after)\n"
+            + "\n".join(waiting)
+        )
+
+    def _describe_fault(self) -> str:
+        for index, name in enumerate(self.config.chips):
+            chip = self.machine.chips[index]
+            fault = int(chip["fault"])
+            if not fault:
+                continue
+            when = int(chip["fault_time"])
+            engine, pc, detail = int(chip["fault_me"]), int(chip["fault_pc"]), int(chip["fault_detail"])
+            text = f"chip {name}, cycle {when:,}: {FAULT_NAMES[fault]}"
+            if engine < 0:
+                return text
+            program = next((p for p, engines in self.images[name].chip.engines.items() if engine in engines), "?")
+            text += f", ME {engine_name(engine)} ({program})"
+            if fault in (Fault.ACCESS_OUTSIDE, Fault.RING_FULL):
+                what = f"ring {detail}" if fault == Fault.RING_FULL else f"address {detail:#x}"
+                return f"{text}, context {pc}, {what}"
+            lines = self.images[name].programs[program].lines if program in self.images[name].programs else []
+            if pc < len(lines):
+                text += f", {lines[pc][0]}:{lines[pc][1]}"
+            return f"{text}, word {pc}"
+        return "no fault"
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def last_bits_in(self) -> npt.NDArray[np.uint64]:
+        """Cycle of the last bit at ingress, per offered frame; where a back-pressured source held it, later."""
+        arrival = self.frames.arrival.copy()
+        for index, port in enumerate(self.into):
+            rows = self.machine.ingress[self.machine.port_numbers[port]]
+            arrival[self.frames.port == index] = rows["arrival"].astype(np.uint64)
+        return self._line.last_bit(arrival, self.frames.length)
+
+    def result(self) -> RunResult:
+        """The result so far."""
+        total = take_counters(self.machine.chips, self.now)
+        warm, warm_frames, warm_bits = self.warm or (total, self.left_frames, self.left_bits)
+        egress = self.matcher.result(
+            last_bit_in=self.last_bits_in(), warmup_packets=self.config.run.warmup_packets
+        )
+        lost, offered = self.lost(), self.entered
+        fault = self.fault or self._verdict_fault(egress)
+        return RunResult(
+            config=self.config,
+            images=self.images,
+            machine=self.machine,
+            cycles=self.now,
+            wall_seconds=self.wall_seconds,
+            counters=total.since(warm),
+            total=total,
+            packets=len(self.frames),
+            offered=offered,
+            delivered=egress.delivered,
+            lost=lost,
+            in_flight=offered - egress.delivered - egress.unexpected - sum(lost.values()),
+            egress=egress,
+            expectation=self.expectation,
+            measured_delivered=self.left_frames - warm_frames,
+            measured_bits=self.left_bits - warm_bits,
+            fault=fault,
+            complete=self.resolved >= len(self.frames),
+        )
+
+    def _verdict_fault(self, egress: EgressResult) -> str | None:
+        """Faults that only the egress check sees."""
+        if egress.unexpected:
+            return (
+                f"{egress.unexpected} frames left that match nothing expected "
+                f"({egress.unknown} unknown, {egress.misrouted} on a wrong port, {egress.duplicated} twice)"
+            )
+        if egress.reordered:
+            return f"order violation: {egress.reordered} packets left behind a later one of their flow"
+        for (chip, reason), count in sorted(self.service_drops().items()):
+            allowed = self.expectation.drops.get((chip, reason), 0)
+            if count > allowed and reason in self.images[chip].service[1].drop_reasons:  # type: ignore[index]
+                return f"chip {chip} dropped {count} packets as {reason}, {allowed} expected"
+        return None

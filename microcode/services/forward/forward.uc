@@ -1,0 +1,169 @@
+// The IPv4 forwarder. oracle.py says the same rules in Python.
+//
+// The eight contexts take packets from the microengine's own ring in turn and pass them on in turn:
+//
+//   take      a descriptor from the ring
+//             (outside: header from DRAM, checks, longest-prefix match, next hop, new header to DRAM)
+//   send      the flow's counters, then the descriptor to transmit
+//
+// A dropped packet takes its turn in `send` as well, and does nothing there.
+
+#include "../../lib/structures.uc"
+#include "../../lib/identity.uc"
+#include "../../lib/ordered.uc"
+#include "../../lib/packet.uc"
+#include "header.uc"
+#include "route.uc"
+#include "flow.uc"
+
+// Which worker a microengine is, by its number in the chip.
+.structure engine_index element_bytes=4 count=8 align=8 access=read sharing=chip
+
+#define TX_RING_NEARLY_FULL scr_ring/**/TX_RING/**/_status
+
+.reg buffers work_ring context
+.reg descriptor hash place frame reason
+.reg type_word length_word fragment_word checksum_word addresses_word   // longwords 3 to 7 of the frame
+.reg options total header
+.reg source destination ports protocol port
+.sig got, read_done, written, put_done, turn_take, turn_send
+
+.begin
+.reg engine
+.state_xfer index[1] engine_index
+    identify(engine, context)
+    state_read[index, engine_index, engine, 0, 1]
+    alu[work_ring, index[0], +, WORK_RING]
+    alu_shf[work_ring, --, B, work_ring, <<2]
+.end
+    state_base[buffers, packet_buffers]
+    turn_begin(turn_take)
+    turn_begin(turn_send)
+
+next_packet#:
+    ctx_arb[turn_take]
+
+// In `take`: one context polls the ring, with one command at a time.
+.begin
+.reg read $work[2]
+poll#:
+    scratch[get, $work[0], work_ring, 0, 2], structure[work_rings], ctx_swap[got]
+    alu[descriptor, --, B, $work[0]]
+    beq[poll#], defer[2]
+    alu[hash, --, B, $work[1]]
+    alu_shf[frame, --, B, descriptor, >>16]
+.end
+    turn_pass(turn_take)
+
+// Longwords 2 to 9 of the frame: all of a header without options, and the ports behind it.
+.begin
+.reg read $$words[8]
+.reg sum
+    buffer_offset(place, descriptor)
+    alu[place, place, +, buffers]
+    dram[read, $$words[0], place, 8, 4], structure[packet_buffers], sig_done[read_done]
+    ctx_arb[read_done]
+    alu[type_word, --, B, $$words[1]]
+    alu[length_word, --, B, $$words[2]]
+    alu[fragment_word, --, B, $$words[3]]
+    alu[checksum_word, --, B, $$words[4]]
+    alu[addresses_word, --, B, $$words[5]]
+    check_header(options, total, header, type_word, length_word, frame, reason, drop#)
+    dbl_shf[source, checksum_word, addresses_word, >>16]
+.begin
+.reg last behind
+    alu[last, --, B, $$words[6]]
+    dbl_shf[destination, addresses_word, last, >>16]
+    sum_begin(sum, type_word, length_word, fragment_word, checksum_word, addresses_word)
+    alu[--, --, B, options]
+    bne[with_options#]
+    alu[behind, --, B, $$words[7]]
+summed#:
+    dbl_shf[ports, last, behind, >>16]
+    sum_end(sum, last)
+.end
+    immed[reason, DROP_BAD_CHECKSUM]
+.reg ones
+    immed[ones, 0xFFFF]
+    alu[--, sum, XOR, ones]
+    bne[drop#]
+.end
+
+    immed[reason, DROP_TTL_EXPIRED]
+.begin
+.reg ttl
+    alu_shf[ttl, 0xFE, AND, fragment_word, >>8]         // 0 or 1
+    beq[drop#]
+.end
+
+// Ports are part of the key of unfragmented TCP and UDP only.
+.begin
+.reg needed
+    flow_protocol(protocol, fragment_word)
+    br=byte[fragment_word, 0, 6, has_ports#]
+    br!=byte[fragment_word, 0, 17, no_ports#]
+has_ports#:
+    alu_shf[--, --, B, fragment_word, <<2]              // more fragments, or an offset: bits 29:16
+.reg offset
+    alu_shf[offset, --, B, fragment_word, <<2]
+    alu_shf[--, --, B, offset, >>18]
+    bne[no_ports#], defer[1]
+    alu[needed, header, +, 4]
+    alu[--, total, -, needed]
+    bhs[keyed#]
+no_ports#:
+    immed[ports, 0]
+keyed#:
+.end
+
+.begin
+.reg hop
+    route_lookup(hop, destination)
+    immed[reason, DROP_NO_ROUTE]
+    alu[hop, hop, -, 1]
+    blo[drop#]
+
+// The new header: longwords 0 to 7 of the frame.
+.reg write $$out[8]
+.state_xfer next[4] next_hops
+    state_read[next, next_hops, hop, 0, 4]
+    alu[$$out[0], --, B, next[0]]
+    alu[$$out[1], --, B, next[1]]
+    alu[$$out[2], --, B, next[2]]
+    alu[$$out[3], --, B, type_word]
+    alu[$$out[4], --, B, length_word]
+.reg ttl_word one
+    alu_shf[one, --, B, 1, <<8]
+    alu[$$out[5], fragment_word, -, one]
+    checksum_after_ttl(checksum_word)
+    alu[$$out[6], --, B, checksum_word]
+    alu[$$out[7], --, B, addresses_word]
+    dram[write, $$out[0], place, 0, 4], structure[packet_buffers], sig_done[written]
+    alu[port, --, B, next[3]]
+    ctx_arb[written, turn_send]
+.end
+
+// In `send`. One put at a time: rings are nearly full with room for one descriptor of each worker.
+    flow_count(hash, source, destination, ports, protocol, total)
+.begin
+.reg write $send[2]
+    alu[$send[0], --, B, descriptor]
+    alu[$send[1], --, B, port]
+send#:
+    br_!inp_state[TX_RING_NEARLY_FULL, put#]
+    ctx_arb[voluntary], br[send#]
+put#:
+    scratch[put, $send[0], (TX_RING << 2), 0, 2], structure[tx_ring], ctx_swap[put_done]
+.end
+    br[next_packet#], defer[1]
+    turn_pass(turn_send)
+
+drop#:
+.begin
+.reg handle
+    ld_field_w_clr[handle, 0011, descriptor]
+    buffer_drop(handle, reason)
+.end
+    ctx_arb[turn_send]
+    br[next_packet#], defer[1]
+    turn_pass(turn_send)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ixp_emu.assembler.source import Diagnostics, Place
 from ixp_emu.isa.instruction import Instruction
 from ixp_emu.isa.operands import Label, RegisterKind
+from ixp_emu.isa.ports import Ports
 
 __all__ = ["FlowNode", "flow_graph"]
 
@@ -25,7 +26,7 @@ class FlowNode:
         place: source line.
         uses: (role, register name) read.
         definitions: (role, register name) written; a role that is also in ``uses`` must be one register in both.
-        opposed: roles of two sources that must lie in different banks, if any.
+        opposed: roles of the two registers in the ports, which must lie in different banks, if any.
         successors: indices of the nodes that may run next.
         initialises: names a ``.set`` before this node declares to hold a value already.
         keeps: names a ``.use`` before this node keeps alive up to here.
@@ -126,14 +127,16 @@ def _jumps_to_table(instruction: Instruction) -> bool:
 
 def _node(instruction: Instruction, place: Place) -> FlowNode:
     node = FlowNode(place)
-    ported: list[str] = []
     for use in instruction.sources():
         if use.register.kind in _ALLOCATED_KINDS and use.register.name is not None:
             node.uses.append((use.role, use.register.name))
-            ported.append(use.role)
     for use in instruction.destinations():
         if use.register.kind in _ALLOCATED_KINDS and use.register.name is not None:
             node.definitions.append((use.role, use.register.name))
+    # A destination may sit in a port without being read: that of ld_field_w_clr.
+    allocated = {role for role, _ in [*node.uses, *node.definitions]}
+    ports = (part for part in instruction.operation.parts if isinstance(part, Ports))
+    ported = [role for part in ports for role in part.roles if role in allocated]
     if len(ported) == 2:
         node.opposed = (ported[0], ported[1])
     return node

@@ -1,76 +1,17 @@
-"""Command buses, push and pull buses, deliveries (docs/hardware-model.md, sections 3 and 4)."""
+"""Command buses, pull buses and push buses (docs/hardware-model.md, sections 3 and 4)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.codes import (
-    ACTION_AUX,
-    ACTION_DOUBLE,
-    ACTION_MEDIA,
-    ACTION_PUSHED,
-    Command,
-)
+from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, Command
 from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
-from ixp_emu.chip.layout import (
-    CMD_ARBITER,
-    DELIVERY,
-    DELIVERY_SLOTS,
-    DRAM,
-    LATENCY_BIN_CYCLES,
-    LATENCY_BINS,
-    PULL,
-    PUSH,
-    UNIT,
-)
-from ixp_emu.chip.queues import allocate, append, deliver_at, edge, event_key, hasten, pop, release
+from ixp_emu.chip.delivery import ME_STALLED, bus_of, deliver, deliver_media
+from ixp_emu.chip.layout import CMD_ARBITER, DRAM, PULL, PUSH, UNIT
+from ixp_emu.chip.queues import allocate, append, edge, event_key, hasten, pop
+from ixp_emu.chip.units import inlet_free_at, schedule_unit
 
-__all__ = [
-    "bus_of",
-    "complete",
-    "deliver_step",
-    "free_inlet",
-    "grant_command",
-    "pull_step",
-    "push_step",
-    "reply",
-    "request_satisfied",
-    "set_signal",
-    "unit_time",
-]
-
-ME_IDLE = 2
-"""State of an ME without a ready context (ixp_emu.chip.microengine)."""
-ME_STALLED = 3
-SIGNAL_SLOT_MASK = DELIVERY_SLOTS - 1
-
-
-@small
-def request_satisfied(request: int, signals: int) -> bool:
-    """Whether a context that asks for ``request`` (format of WAKEUP_EVENTS) may run."""
-    wanted = request & 0xFFFE
-    if request & 0x10000:
-        return (signals & wanted) != 0 or (request & 1) != 0
-    return (signals & wanted) == wanted
-
-
-@small
-def set_signal(chip: Any, engine: int, context: int, signal: int, time: int) -> None:
-    """Set a signal of a context; an idle ME that can now go on gets an event at ``time``."""
-    me = chip.me[u(engine)]
-    signals = s64(me.signals[u(context)]) | (1 << signal)
-    me.signals[u(context)] = signals
-    if request_satisfied(s64(me.request[u(context)]), signals):
-        me.ready |= 1 << context
-        if me.state == ME_IDLE and (me.enabled >> context) & 1:
-            hasten(chip, engine, 3, max(time, me.time))
-
-
-@small
-def bus_of(me: int) -> int:
-    """The cluster of an ME, which is the number of its command bus and S buses."""
-    return s64(me) >> 2
-
+__all__ = ["grant_command", "pull_step", "push_step"]
 
 # --- command bus ------------------------------------------------------------------------------------------------
 
@@ -95,8 +36,12 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
             continue
         unit = s64(command.unit)
         inlet = chip.inlet[u(unit)]
-        if inlet.count >= chip.inlet_depth[u(unit)]:
-            blocked = 1
+        room = inlet_free_at(chip, unit, time)
+        if room > time:
+            if room == NEVER:
+                blocked = 1
+            else:
+                following = min(following, edge(room))
             continue
         if granted:
             following = time + 2
@@ -117,7 +62,7 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
             if unit == DRAM:
                 hasten(chip, UNIT + DRAM, 1, arrival)
             else:
-                _schedule_unit(chip, unit, time)
+                schedule_unit(chip, unit, time)
         me = chip.me[u(engine)]
         if me.state == ME_STALLED:
             hasten(chip, engine, 3, max(time, me.time))
@@ -125,46 +70,6 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
     if following < NEVER:
         following = event_key(following, 2, CMD_ARBITER + cluster)
     chip.keys[u(CMD_ARBITER + cluster)] = following
-
-
-@small
-def free_inlet(chip: Any, unit: int, time: int) -> None:
-    """A command left an inlet (phase 1): an arbiter that waits for room looks again."""
-    for cluster in range(2):
-        if chip.arbiter_blocked[u(cluster)]:
-            hasten(chip, CMD_ARBITER + cluster, 2, edge(time))
-
-
-@small
-def unit_time(chip: Any, unit: int, now: int) -> int:
-    """When the head of a FIFO inlet (all units but DRAM) can be served; NEVER while that is not known."""
-    inlet = chip.inlet[u(unit)]
-    if inlet.count == 0:
-        return NEVER
-    command = chip.pool[u(inlet.head)]
-    if command.pull_words > 0 and command.pulled == NEVER:
-        return NEVER
-    time = max(command.ready, chip.unit_free[u(unit)])
-    if command.pull_words > 0:
-        time = max(time, command.pulled)
-    code = command.code
-    if code <= Command.DECR:  # separate read and write ports; equal outside SRAM
-        if code != Command.WRITE:
-            time = max(time, chip.read_free[u(unit)])
-        if code != Command.READ:
-            time = max(time, chip.write_free[u(unit)])
-    if command.push_words > 0:
-        queue = chip.push[u(bus_of(command.me)), u(command.master)]
-        if queue.count >= chip.sbus_depth:
-            chip.unit_blocked[u(unit)] = 1
-            return NEVER
-    return max(time, now)
-
-
-@compiled
-def _schedule_unit(chip: Any, unit: int, now: int) -> None:
-    time = unit_time(chip, unit, now)
-    chip.keys[u(UNIT + unit)] = NEVER if time == NEVER else event_key(time, 1, UNIT + unit)
 
 
 # --- pull buses -------------------------------------------------------------------------------------------------
@@ -233,7 +138,7 @@ def pull_step(chip: Any, bus: int, time: int) -> None:
         if unit == DRAM:
             hasten(chip, UNIT + DRAM, 1, edge(pulled))
         elif chip.inlet[u(unit)].head == slot:
-            _schedule_unit(chip, unit, time)
+            schedule_unit(chip, unit, time)
         if (command.action & ACTION_DOUBLE) and unit != DRAM and command.signal != 0:
             aux = allocate(chip)
             extra = chip.pool[u(aux)]
@@ -242,7 +147,7 @@ def pull_step(chip: Any, bus: int, time: int) -> None:
             extra.me = command.me
             extra.ctx = command.ctx
             extra.signal = command.signal + 1
-            deliver_at(chip, pulled, aux)
+            deliver(chip, pulled, aux)
         break
     following = NEVER
     for master in range(masters):
@@ -258,11 +163,15 @@ def pull_step(chip: Any, bus: int, time: int) -> None:
 
 
 @small
-def reply(chip: Any, slot: int, command: Any, bus: int, master: int, time: int) -> None:
-    """Ask for the push bus from ``time`` on."""
-    command.ready = time
-    append(chip, chip.push[u(bus), u(master)], slot)
-    hasten(chip, PUSH + bus, 0, edge(max(time, chip.push_free[u(bus)])))
+def _copy_signal(command: Any, signal: Any) -> None:
+    """Make ``signal`` a delivery of the command's signal alone."""
+    signal.action = command.action & ACTION_DOUBLE
+    signal.stamp = command.stamp
+    signal.unit = command.unit
+    signal.structure = command.structure
+    signal.me = command.me
+    signal.ctx = command.ctx
+    signal.signal = command.signal
 
 
 @compiled
@@ -291,14 +200,23 @@ def push_step(chip: Any, bus: int, time: int) -> None:
         chip.push_wait[u(bus)] += time - command.ready
         chip.push_last[u(bus)] = master
         command.action |= ACTION_PUSHED
-        deliver_at(chip, time + cycles + chip.push_latency, slot)
+        arrival = time + cycles + chip.push_latency
+        if command.action & ACTION_MEDIA:
+            if command.signal != 0:
+                aux = allocate(chip)
+                chip.pool[u(aux)].code = Command.SIGNAL
+                _copy_signal(command, chip.pool[u(aux)])
+                deliver(chip, arrival, aux)
+            deliver_media(chip, arrival, slot)
+        else:
+            deliver(chip, arrival, slot)
         for unit in range(5):
             if chip.unit_blocked[u(unit)]:
                 chip.unit_blocked[u(unit)] = 0
                 if unit == DRAM:
                     hasten(chip, UNIT + DRAM, 1, time)
                 else:
-                    _schedule_unit(chip, unit, time)
+                    schedule_unit(chip, unit, time)
         break
     following = NEVER
     for master in range(masters):
@@ -308,58 +226,3 @@ def push_step(chip: Any, bus: int, time: int) -> None:
     if following < NEVER:
         following = event_key(edge(max(following, chip.push_free[u(bus)])), 0, PUSH + bus)
     chip.keys[u(PUSH + bus)] = following
-
-
-# --- deliveries -------------------------------------------------------------------------------------------------
-
-
-@small
-def complete(chip: Any, slot: int, command: Any, time: int) -> None:
-    """A command without reply is done at ``time``: signal then, if it has one."""
-    if command.signal != 0:
-        deliver_at(chip, time, slot)
-    else:
-        release(chip, slot)
-
-
-@compiled
-def deliver_step(chip: Any, time: int) -> None:
-    """Phase 0: write what arrives now into registers or TBUF and set signals."""
-    while chip.delivery_count > 0 and chip.delivery_time[u(chip.delivery_head)] == time:
-        slot = s64(chip.delivery_slot[u(chip.delivery_head)])
-        chip.delivery_head = (chip.delivery_head + 1) & SIGNAL_SLOT_MASK
-        chip.delivery_count -= 1
-        command = chip.pool[u(slot)]
-        action = s64(command.action)
-        engine = s64(command.me)
-        if action & ACTION_PUSHED:
-            words = s64(command.push_words)
-            if action & ACTION_MEDIA:
-                base = command.media >> 2
-                for i in range(words):
-                    chip.tbuf[u((base + i) & 2047)] = command.data[u(i)]
-            else:
-                me = chip.me[u(engine)]
-                first = s64(command.xfer_in)
-                file_base = first & ~127
-                for i in range(words):
-                    me.file[u(file_base | ((first + i) & 127))] = command.data[u(i)]
-                for i in range(command.marked):
-                    me.busy[u(file_base | ((first + i) & 127))] -= 1
-        signal = s64(command.signal)
-        if signal != 0:
-            set_signal(chip, engine, s64(command.ctx), signal, time)
-            if (action & ACTION_DOUBLE) and command.unit == DRAM:
-                set_signal(chip, engine, s64(command.ctx), signal + 1, time)
-            if not action & ACTION_AUX:
-                unit = s64(command.unit)
-                latency = time - command.stamp
-                chip.signalled[u(unit)] += 1
-                chip.latency[u(unit)] += latency
-                chip.latency_bins[u(unit), u(min(latency // LATENCY_BIN_CYCLES, LATENCY_BINS - 1))] += 1
-                chip.structure_wait[u(unit), u(command.structure)] += latency
-        release(chip, slot)
-    if chip.delivery_count > 0:
-        chip.keys[u(DELIVERY)] = event_key(chip.delivery_time[u(chip.delivery_head)], 0, DELIVERY)
-    else:
-        chip.keys[u(DELIVERY)] = NEVER

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ixp_emu.chip import layout
+from ixp_emu.chip.codes import Kind
 from ixp_emu.chip.compiled import NEVER
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1
 from ixp_emu.chip.media import PORT_TRAFFIC
 from ixp_emu.chip.rows import build_rows
+from ixp_emu.isa.csr import LOCAL_CSRS
 
 __all__ = ["Memories", "bind_memories", "configure_ring", "initialise", "load_program", "new_chips", "cycle_accounts"]
 
@@ -54,6 +56,7 @@ _SPECIFICATION = {
     "mac_rx_bytes": "mac.rx_fifo_bytes",
     "mac_tx_bytes": "mac.tx_fifo_bytes",
 }
+_NEIGHBOR_SIGNALS = [LOCAL_CSRS[f"{way}_NEIGHBOR_SIGNAL"].address for way in ("NEXT", "PREV")]
 _ERRATUM_ELEMENTS = (0, 9, 18, 27)
 
 
@@ -71,6 +74,21 @@ class Memories:
             block = mmap.mmap(-1, hardware[f"{name}.size_bytes"])
             self._maps.append(block)
             self.words[target] = np.frombuffer(block, np.uint32)
+
+
+def _lookahead(hardware: Hardware) -> int:
+    """Least cycles from any event to a delivery that it causes; an ME may look that far beyond the other agents.
+
+    Neighbour signals, which few programs send, are taken into account by :func:`load_program`.
+    """
+    ways = [hardware["cap.signal_latency"]]
+    for latency in ("push.latency", "pull.latency"):
+        ways.append(hardware[latency] + hardware["sbus.longword_cycles"])
+        ways.append(hardware[latency] + hardware["dbus.media_quadword_cycles"])
+    for unit in ("scratch", "sram", "msf"):
+        ways.append(hardware[f"{unit}.longword_cycles"] + hardware[f"{unit}.controller_delay"])
+    ways.append(hardware["dram.cas"] + hardware["dram.controller_delay"])
+    return min(ways)
 
 
 def new_chips(count: int) -> NDArray[Any]:
@@ -101,6 +119,7 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
         chip["hash_latency"][index] = hardware[f"hash.latency_{width}"]
     chip["rbuf_elements"] = hardware["msf.rbuf_bytes"] // hardware["msf.element_bytes"]
     chip["tbuf_elements"] = hardware["msf.tbuf_bytes"] // hardware["msf.element_bytes"]
+    chip["lookahead"] = _lookahead(hardware)
     bind_memories(chip, memories)
     chip["keys"][:] = NEVER
     chip["pool_free"][:] = np.arange(layout.POOL_SLOTS)
@@ -161,6 +180,8 @@ def load_program(
     if rows is None:
         rows = build_rows(words or (), contexts=4 if four_contexts else 8)
     me = chip["me"][engine]
+    if np.isin(rows["target"][rows["kind"] == Kind.CSR_WRITE], _NEIGHBOR_SIGNALS).any():
+        chip["lookahead"] = min(int(chip["lookahead"]), int(chip["neighbor_latency"]))
     chip["store"][engine][: len(rows)] = rows
     me["program_words"] = len(rows)
     me["enabled"] = contexts & (0x55 if four_contexts else 0xFF)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.buses import deliver_step, grant_command, pull_step, push_step
+from ixp_emu.chip.buses import grant_command, pull_step, push_step
 from ixp_emu.chip.compiled import compiled, kernel, load_acquire, store_release, u
+from ixp_emu.chip.delivery import media_step, take_deliveries
 from ixp_emu.chip.dram import dram_step
-from ixp_emu.chip.layout import CMD_ARBITER, DELIVERY, MEDIA_RX, MEDIA_TX, PULL, PUSH, SCRATCH, SRAM0, SRAM1, UNIT
-from ixp_emu.chip.layout import DRAM as DRAM_UNIT
+from ixp_emu.chip.layout import CMD_ARBITER, DELIVERY, DRAM, ENGINES, MEDIA_RX, MEDIA_TX, PULL, PUSH, UNIT
 from ixp_emu.chip.media import PORT_LINK, media_rx_step, media_tx_step
 from ixp_emu.chip.microengine import run_engine
-from ixp_emu.chip.msf import msf_step
 from ixp_emu.chip.queues import first_key, hasten
-from ixp_emu.chip.scratch import scratch_step
-from ixp_emu.chip.sram import sram_step
+from ixp_emu.chip.units import schedule_unit, unit_step
 
 __all__ = ["CLOCK_STRIDE", "advance_chip", "advance_group"]
 
@@ -25,10 +23,14 @@ CLOCK_STRIDE = 64
 @compiled
 def _run(chip: Any, until: int) -> None:
     """Execute every event of a chip before cycle ``until``, or until it asks to stop."""
+    chip.until = until
     limit = until << 8
     for index in range(chip.ports):  # frames that other chips have sent meanwhile
         if chip.port[u(index)].kind == PORT_LINK:
             hasten(chip, MEDIA_RX, 4, max(chip.now, chip.published))
+    for unit in range(5):  # what could not be served ahead of the clock, because the run ended
+        if unit != DRAM:
+            schedule_unit(chip, unit, chip.published)
     events = 0
     while chip.stop == 0:
         key = first_key(chip)
@@ -38,29 +40,29 @@ def _run(chip: Any, until: int) -> None:
         agent = key & 31
         time = key >> 8
         chip.now = time
-        if agent < 8:
+        if agent < ENGINES:
             run_engine(chip, agent, until)
-        elif agent == CMD_ARBITER or agent == CMD_ARBITER + 1:
+        elif agent >= CMD_ARBITER and agent < CMD_ARBITER + 2:
             grant_command(chip, agent - CMD_ARBITER, time)
         elif agent >= PUSH and agent < PUSH + 3:
             push_step(chip, agent - PUSH, time)
-        elif agent == DELIVERY:
-            deliver_step(chip, time)
-        elif agent == UNIT + SCRATCH:
-            scratch_step(chip, time)
-        elif agent == UNIT + SRAM0 or agent == UNIT + SRAM1:
-            sram_step(chip, agent - UNIT, time)
-        elif agent == UNIT + DRAM_UNIT:
-            dram_step(chip, time)
-        elif agent < PUSH:
+        elif agent >= PULL and agent < PULL + 3:
             pull_step(chip, agent - PULL, time)
+        elif agent == UNIT + DRAM:
+            dram_step(chip, time)
         elif agent == MEDIA_RX:
             media_rx_step(chip, time)
         elif agent == MEDIA_TX:
             media_tx_step(chip, time)
+        elif agent == DELIVERY:
+            media_step(chip, time)
         else:
-            msf_step(chip, time)
+            unit_step(chip, agent - UNIT, time)
     chip.events += events
+    last = until - 1 if chip.fault == 0 else chip.fault_time
+    if chip.stop == 0 or chip.fault != 0:
+        for engine in range(ENGINES):
+            take_deliveries(chip, chip.me[u(engine)], last)
 
 
 @kernel

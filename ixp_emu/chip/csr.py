@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.buses import set_signal
 from ixp_emu.chip.codes import ACTION_AUX, Command
 from ixp_emu.chip.compiled import compiled, s64, u
+from ixp_emu.chip.delivery import deliver, set_signal
 from ixp_emu.chip.layout import CONTEXTS, ENGINES
-from ixp_emu.chip.queues import allocate, deliver_at
+from ixp_emu.chip.queues import allocate
 from ixp_emu.isa.csr import LOCAL_CSRS
 
 __all__ = ["apply_index_writes", "cam_lookup", "cam_touch", "index_write", "read_csr", "write_csr"]
@@ -114,7 +114,7 @@ def _neighbour_signal(chip: Any, me: Any, target: int, context: int, value: int,
     command.me = target
     command.ctx = (context + me.context_step) & (CONTEXTS - 1) if value & 0x80 else value & 7
     command.signal = signal
-    deliver_at(chip, time + chip.neighbor_latency, slot)
+    deliver(chip, time + chip.neighbor_latency, slot)
 
 
 @compiled
@@ -124,7 +124,7 @@ def write_csr(chip: Any, me: Any, engine: int, context: int, address: int, value
         signal = (value >> 3) & 15
         if signal != 0:
             target = (context + me.context_step) & (CONTEXTS - 1) if value & 0x80 else value & 7
-            set_signal(chip, engine, target, signal, time)
+            set_signal(me, target, signal)
     elif address == _LM_0 or address == _LM_0_BYTE:
         index_write(me, context, 0, (value >> 2) & 1023, time)
     elif address == _LM_1 or address == _LM_1_BYTE:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.buses import complete, free_inlet, reply
 from ixp_emu.chip.codes import Command, Fault
 from ixp_emu.chip.compiled import NEVER, compiled, load_u32, s64, small, store_u32, u
+from ixp_emu.chip.delivery import complete, free_inlet, reply
 from ixp_emu.chip.layout import DRAM, PAGE_SHIFT, UNIT
 from ixp_emu.chip.queues import append, edge, event_key, fail, pop
 
@@ -48,7 +48,7 @@ def _distribute(chip: Any, time: int) -> None:
     if queue.count >= chip.bank_queue_depth:
         return
     append(chip, queue, pop(chip, inlet))
-    free_inlet(chip, DRAM, time)
+    free_inlet(chip, time)
 
 
 @small

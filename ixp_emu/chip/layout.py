@@ -26,6 +26,8 @@ __all__ = [
     "FILE_SIZE",
     "GPR_A",
     "GPR_B",
+    "INBOX_SLOTS",
+    "INLET_SLOTS",
     "LATENCY_BINS",
     "LATENCY_BIN_CYCLES",
     "LOCAL_MEMORY",
@@ -104,7 +106,12 @@ FILE_SIZE = LOCAL_MEMORY + LOCAL_MEMORY_WORDS
 SCRATCH_WORDS = 1 << 14
 """Room for the largest scratch the hardware description allows."""
 POOL_SLOTS = 1024
-DELIVERY_SLOTS = 512
+DELIVERY_SLOTS = 128
+"""Data on its way to TBUF."""
+INBOX_SLOTS = 128
+"""Deliveries on their way to one ME."""
+INLET_SLOTS = 16
+"""Largest inlet depth."""
 
 ROW = np.dtype(
     [
@@ -201,6 +208,10 @@ MICROENGINE = np.dtype(
         ("t_index", np.int64),
         ("byte_index", np.int64),
         ("since", np.int64),  # executing count at the last choice of a context
+        ("inbox_head", np.int64),  # deliveries under way, in order of time
+        ("inbox_count", np.int64),
+        ("inbox_time", np.int64, (INBOX_SLOTS,)),
+        ("inbox_slot", np.uint16, (INBOX_SLOTS,)),
         ("index_writes", np.int64),  # pending index CSR writes
         ("index_time", np.int64, (8,)),
         ("index_what", np.int64, (8,)),  # context * 8 + register
@@ -271,6 +282,8 @@ BANK = np.dtype([("row", np.int64), ("busy", np.int64), ("skipped", np.int64)], 
 _CHIP_FIELDS: list[Any] = [
     ("keys", np.int64, (32,)),
     ("now", np.int64),
+    ("until", np.int64),  # no effect at or after this cycle
+    ("lookahead", np.int64),  # least cycles from an event to a delivery it causes
     ("published", np.int64),  # this chip's clock, for chips linked to it
     # specification, resolved
     ("bus_latency", np.int64),  # grant to arrival: bus and decode
@@ -331,6 +344,9 @@ _CHIP_FIELDS: list[Any] = [
     ("arbiter_last", np.int64, (2,)),
     ("arbiter_blocked", np.int64, (2,)),
     ("inlet", QUEUE, (TARGETS,)),
+    ("early_head", np.int64, (TARGETS,)),  # commands served ahead of the clock, still counted in the inlet
+    ("early_count", np.int64, (TARGETS,)),
+    ("early_time", np.int64, (TARGETS, INLET_SLOTS)),
     ("read_free", np.int64, (TARGETS,)),
     ("write_free", np.int64, (TARGETS,)),
     ("unit_free", np.int64, (TARGETS,)),

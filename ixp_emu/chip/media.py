@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.buses import reply
 from ixp_emu.chip.codes import MASTER_STATUS, Command, Fault
 from ixp_emu.chip.compiled import NEVER, compiled, load_acquire, load_u8, s64, small, store_release, store_u8, u
+from ixp_emu.chip.delivery import reply
 from ixp_emu.chip.layout import EGRESS, INGRESS, LINK, LINK_FRAME_BYTES, LINK_SLOTS, MEDIA_RX, MEDIA_TX, MSF
 from ixp_emu.chip.memory import load_field, store_field
 from ixp_emu.chip.queues import allocate, event_key, fail

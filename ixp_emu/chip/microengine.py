@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.buses import ME_IDLE, ME_STALLED, request_satisfied
 from ixp_emu.chip.codes import (
     ACTION_DOUBLE,
     ACTION_INDIRECT,
@@ -33,6 +32,7 @@ from ixp_emu.chip.csr import (
     read_csr,
     write_csr,
 )
+from ixp_emu.chip.delivery import ME_IDLE, ME_STALLED, request_satisfied, take_deliveries
 from ixp_emu.chip.dispatch import alu, compiled_semantics, shift_logic
 from ixp_emu.chip.layout import (
     CMD_ARBITER,
@@ -257,6 +257,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
     me = chip.me[u(engine)]
     chip.keys[u(engine)] = NEVER
     horizon = first_key(chip)
+    ahead = chip.lookahead
     time = me.time
     if me.state == ME_IDLE:
         now = chip.now
@@ -283,12 +284,16 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
 
     while True:
         if me.state == ME_CHOOSING:
-            if event_key(time, 3, engine) >= horizon or time >= until:
+            if time >= (horizon >> 8) + ahead or time >= until:
                 chip.keys[u(engine)] = event_key(time, 3, engine)
                 break
+            if me.inbox_count > 0:
+                take_deliveries(chip, me, time)
             ready = me.ready & me.enabled
             if ready == 0:
                 me.state = ME_IDLE
+                if me.inbox_count > 0:
+                    chip.keys[u(engine)] = event_key(me.inbox_time[u(me.inbox_head)], 3, engine)
                 break
             first = (context + 1) & (CONTEXTS - 1)
             rotated = ((ready >> first) | (ready << (CONTEXTS - first))) & 0xFF
@@ -333,9 +338,12 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                     busy |= s64(me.busy[u(ia)])
                 if ib < NEIGHBOR:
                     busy |= s64(me.busy[u(ib)])
-                if idst < NEIGHBOR:
-                    busy |= s64(me.busy[u(idst)])
-                if busy != 0 and event_key(time, 3, engine) >= horizon:
+                if busy != 0:
+                    if time >= (horizon >> 8) + ahead:
+                        chip.keys[u(engine)] = event_key(time, 3, engine)
+                        break
+                    take_deliveries(chip, me, time)
+                if idst < NEIGHBOR and me.busy[u(idst)] and event_key(time, 3, engine) >= horizon:
                     chip.keys[u(engine)] = event_key(time, 3, engine)
                     break
         target = -1  # of a branch taken or a swap by this instruction
@@ -423,9 +431,10 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             me.file[u(idst)] = value
             last_result = value
         elif kind == Kind.BRANCH_SIGNAL:
-            if event_key(time, 3, engine) >= horizon:
+            if time >= (horizon >> 8) + ahead:
                 chip.keys[u(engine)] = event_key(time, 3, engine)
                 break
+            take_deliveries(chip, me, time)
             signals = s64(me.signals[u(context)])
             present = (signals >> s64(row.imm)) & 1
             me.signals[u(context)] = signals & ~(1 << s64(row.imm))
@@ -447,10 +456,11 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             target = (s64(me.file[u(ia)]) + s64(row.target)) & 0x1FFF
             leave = 1
         elif kind == Kind.CSR_READ:
-            # only the own signals can change under others' hands
-            if row.target == 0x4C and event_key(time, 3, engine) >= horizon:
-                chip.keys[u(engine)] = event_key(time, 3, engine)
-                break
+            if row.target == 0x4C:  # the own signals, which others set
+                if time >= (horizon >> 8) + ahead:
+                    chip.keys[u(engine)] = event_key(time, 3, engine)
+                    break
+                take_deliveries(chip, me, time)
             me.csr_value = read_csr(chip, me, engine, context, s64(row.target), time)
             me.csr_pending = 2
         elif kind == Kind.CSR_WRITE:
@@ -458,8 +468,11 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             if (address == 0x4C or address == 0x100 or address == 0x104) and event_key(time, 3, engine) >= horizon:
                 chip.keys[u(engine)] = event_key(time, 3, engine)
                 break
+            if address == 0x4C:
+                take_deliveries(chip, me, time)
             write_csr(chip, me, engine, context, address, s64(me.file[u(ia)]), time)
-            horizon = first_key(chip)
+            if address == 0x100 or address == 0x104:
+                horizon = first_key(chip)
         elif kind == Kind.CAM_LOOKUP:
             value = cam_lookup(me, s64(me.file[u(ia)]))
             me.file[u(idst)] = value

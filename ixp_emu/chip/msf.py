@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.buses import bus_of, complete, free_inlet, reply, unit_time
 from ixp_emu.chip.codes import MASTER_MSF, Command, Fault
-from ixp_emu.chip.compiled import NEVER, compiled, s64, u
-from ixp_emu.chip.layout import MEDIA_RX, MEDIA_TX, MSF, UNIT
-from ixp_emu.chip.queues import event_key, fail, hasten, pop, release
+from ixp_emu.chip.compiled import compiled, s64, u
+from ixp_emu.chip.delivery import bus_of, complete, free_inlet, reply
+from ixp_emu.chip.layout import MEDIA_RX, MEDIA_TX, MSF
+from ixp_emu.chip.queues import fail, hasten, pop, release
 from ixp_emu.isa.csr import MSF_REGISTERS
 
-__all__ = ["msf_step"]
+__all__ = ["serve_msf"]
 
 _FREELIST = MSF_REGISTERS["RX_THREAD_FREELIST_0"]
 _ELEMENT_DONE = MSF_REGISTERS["RBUF_ELEMENT_DONE"]
@@ -85,7 +85,7 @@ def _write(chip: Any, address: int, value: int, time: int, engine: int) -> None:
 
 
 @compiled
-def msf_step(chip: Any, time: int) -> None:
+def serve_msf(chip: Any, time: int) -> None:
     """Phase 1: serve the head of the MSF's inlet."""
     inlet = chip.inlet[u(MSF)]
     slot = s64(inlet.head)
@@ -93,7 +93,7 @@ def msf_step(chip: Any, time: int) -> None:
     code = s64(command.code)
     engine = s64(command.me)
     pop(chip, inlet)
-    free_inlet(chip, MSF, time)
+    free_inlet(chip, time)
     fast = code == Command.MSF_FAST_WRITE
     words = 1 if fast else s64(command.count)
     address = command.address & (0xFFFC if fast else 0xFFFFFFFC)
@@ -122,5 +122,3 @@ def msf_step(chip: Any, time: int) -> None:
         for i in range(words):
             _write(chip, address + i * 4, s64(command.data[u(i)]), time, engine)
         complete(chip, slot, command, time + busy + delay)
-    following = unit_time(chip, MSF, time)
-    chip.keys[u(UNIT + MSF)] = NEVER if following == NEVER else event_key(following, 1, UNIT + MSF)

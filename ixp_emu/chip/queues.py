@@ -6,12 +6,11 @@ from typing import Any
 
 from ixp_emu.chip.codes import Fault
 from ixp_emu.chip.compiled import compiled, s64, small, u
-from ixp_emu.chip.layout import AGENTS, DELIVERY, DELIVERY_SLOTS
+from ixp_emu.chip.layout import AGENTS
 
 __all__ = [
     "allocate",
     "append",
-    "deliver_at",
     "edge",
     "event_key",
     "fail",
@@ -99,25 +98,3 @@ def pop(chip: Any, queue: Any) -> int:
     queue.head = chip.pool[u(slot)].next
     queue.count -= 1
     return s64(slot)
-
-
-@compiled
-def deliver_at(chip: Any, time: int, slot: int) -> None:
-    """Enter a delivery (registers, signals) for phase 0 of a later time, keeping the list in order of time."""
-    head = chip.delivery_head
-    i = chip.delivery_count
-    if i >= DELIVERY_SLOTS - 1:
-        fail(chip, Fault.INTERNAL, chip.now, -1, 0, 1)
-        return
-    mask = DELIVERY_SLOTS - 1
-    while i > 0 and chip.delivery_time[u((head + i - 1) & mask)] > time:
-        chip.delivery_time[u((head + i) & mask)] = chip.delivery_time[u((head + i - 1) & mask)]
-        chip.delivery_slot[u((head + i) & mask)] = chip.delivery_slot[u((head + i - 1) & mask)]
-        i -= 1
-    chip.delivery_time[u((head + i) & mask)] = time
-    chip.delivery_slot[u((head + i) & mask)] = slot
-    chip.delivery_count += 1
-    if i == 0:
-        chip.keys[u(DELIVERY)] = (time << 8) | DELIVERY
-
-

@@ -40,8 +40,17 @@ from ixp_emu.chip.layout import (
     SRAM_IN,
     SRAM_OUT,
 )
-from ixp_emu.isa import OPERATIONS, Immediate, Instruction, InvalidWord, Label, Register, RegisterKind, decode
-from ixp_emu.isa import semantics
+from ixp_emu.isa import (
+    OPERATIONS,
+    Immediate,
+    Instruction,
+    InvalidWord,
+    Label,
+    Register,
+    RegisterKind,
+    decode,
+    semantics,
+)
 
 __all__ = ["ALU_FUNCTIONS", "INDIRECT", "SHIFT_FUNCTIONS", "build_rows"]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.buses import bus_of, complete, free_inlet, reply, unit_time
 from ixp_emu.chip.codes import ACTION_AUX, MASTER_HASH, MASTER_SCRATCH, Command, Fault
-from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
+from ixp_emu.chip.compiled import compiled, s64, small, u
+from ixp_emu.chip.delivery import bus_of, complete, free_inlet, reply
 from ixp_emu.chip.dispatch import compiled_semantics
-from ixp_emu.chip.layout import SCRATCH, UNIT
-from ixp_emu.chip.queues import event_key, fail, pop, release
+from ixp_emu.chip.layout import SCRATCH
+from ixp_emu.chip.queues import fail, pop, release
 from ixp_emu.isa.csr import CAP_CSRS
 
-__all__ = ["atomic", "ring_flag", "scratch_step"]
+__all__ = ["atomic", "ring_flag", "serve_scratch"]
 
 _INTERTHREAD_SIG = CAP_CSRS["INTERTHREAD_SIG"].address
 _XSCALE_INT_A = CAP_CSRS["XSCALE_INT_A"].address
@@ -153,14 +153,14 @@ def _cap_fast_write(chip: Any, slot: int, command: Any, time: int) -> None:
 
 
 @compiled
-def scratch_step(chip: Any, time: int) -> None:
+def serve_scratch(chip: Any, time: int) -> None:
     """Phase 1: serve the head of the scratch unit's inlet."""
     inlet = chip.inlet[u(SCRATCH)]
     slot = s64(inlet.head)
     command = chip.pool[u(slot)]
     code = s64(command.code)
     pop(chip, inlet)
-    free_inlet(chip, SCRATCH, time)
+    free_inlet(chip, time)
     chip.references[u(SCRATCH)] += 1
     chip.structure_refs[u(SCRATCH), u(command.structure)] += 1
     chip.queue_wait[u(SCRATCH)] += time - command.ready
@@ -217,5 +217,3 @@ def scratch_step(chip: Any, time: int) -> None:
     chip.structure_longwords[u(SCRATCH), u(command.structure)] += words
     chip.unit_busy[u(SCRATCH)] += busy
     chip.unit_free[u(SCRATCH)] = time + busy
-    following = unit_time(chip, SCRATCH, time)
-    chip.keys[u(UNIT + SCRATCH)] = NEVER if following == NEVER else event_key(following, 1, UNIT + SCRATCH)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.buses import bus_of, complete, free_inlet, reply, unit_time
 from ixp_emu.chip.codes import Command, Fault
-from ixp_emu.chip.compiled import NEVER, compiled, load_u32, s64, store_u32, u
-from ixp_emu.chip.layout import PAGE_SHIFT, SRAM0, UNIT
-from ixp_emu.chip.queues import event_key, fail, pop
+from ixp_emu.chip.compiled import compiled, load_u32, s64, store_u32, u
+from ixp_emu.chip.delivery import bus_of, complete, free_inlet, reply
+from ixp_emu.chip.layout import PAGE_SHIFT, SRAM0
+from ixp_emu.chip.queues import fail, pop
 from ixp_emu.chip.scratch import atomic
 
-__all__ = ["sram_step"]
+__all__ = ["serve_sram"]
 
 
 @compiled
-def sram_step(chip: Any, unit: int, time: int) -> None:
+def serve_sram(chip: Any, unit: int, time: int) -> None:
     """Phase 1: serve the head of the channel's inlet."""
     inlet = chip.inlet[u(unit)]
     slot = s64(inlet.head)
     command = chip.pool[u(slot)]
     code = s64(command.code)
     pop(chip, inlet)
-    free_inlet(chip, unit, time)
+    free_inlet(chip, time)
     address = command.address & 0x3FFFFFFC
     words = s64(command.count) if code <= Command.WRITE else 1
     if address + words * 4 > chip.size_bytes[u(unit)]:
@@ -64,5 +64,3 @@ def sram_step(chip: Any, unit: int, time: int) -> None:
             reply(chip, slot, command, bus_of(s64(command.me)), unit + 1, time + longword + delay)
         else:
             complete(chip, slot, command, time + busy + delay)
-    following = unit_time(chip, unit, time)
-    chip.keys[u(UNIT + unit)] = NEVER if following == NEVER else event_key(following, 1, UNIT + unit)

@@ -84,7 +84,7 @@ accept#:
 .reg place header reference done
     alu_shf[element, 0x7F, AND, $status[0], >>24]
     alu[handle, --, B, $fresh]
-    alu_shf[place, --, B, handle, <<BUFFER_BITS]
+    buffer_offset(place, handle)
     alu_shf[header, --, B, element, <<ELEMENT_BITS]
     alu_shf[reference, rbuf_reference, OR, element, <<MEDIA_REFERENCE_SHIFT]
     dram[rbuf_rd, --, place, buffers, ELEMENT_QUADWORDS], structure[packet_buffers], indirect_ref, sig_done[moved]
@@ -145,7 +145,7 @@ refill_first#:
 // In `move`, an mpacket of a longer frame, or a bad one.
 part#:
 .begin
-.reg port offset reference bytes done
+.reg port offset place reference bytes done
     alu_shf[port, --, B, $status[0], <<PORT_STATE_SHIFT]
     alu[port, port, AND, 0xF0]
     local_csr_wr[active_lm_addr_0, port]
@@ -157,11 +157,11 @@ part#:
     alu[handle, --, B, *l$index0[0]]
     alu[offset, --, B, *l$index0[1]]
 started#:
+    alu[length, offset, +, bytes]
     alu_shf[--, STATUS_ERRORS, AND, $status[0], >>8]
     bne[mark_bad#]
     alu_shf[--, --, B, offset, >>BUFFER_BITS]           // no room left in the buffer
-    beq[placed#], defer[1]
-    alu[length, offset, +, bytes]
+    beq[placed#]
 mark_bad#:
     alu_shf[handle, handle, OR, 1, <<BAD]
 placed#:
@@ -170,9 +170,10 @@ placed#:
     turn_pass(turn_move)
     element_done(done)
     br_bset[handle, BAD, bad#]
-    alu_shf[offset, offset, OR, handle, <<BUFFER_BITS]
+    buffer_offset(place, handle)
+    alu[place, place, +, offset]
     alu_shf[reference, rbuf_reference, OR, element, <<MEDIA_REFERENCE_SHIFT]
-    dram[rbuf_rd, --, offset, buffers, ELEMENT_QUADWORDS], structure[packet_buffers], indirect_ref, sig_done[moved]
+    dram[rbuf_rd, --, place, buffers, ELEMENT_QUADWORDS], structure[packet_buffers], indirect_ref, sig_done[moved]
     br_bset[$status[0], STATUS_SOP, first#]
     ctx_arb[moved]
     msf[fast_wr, --, done, 0]

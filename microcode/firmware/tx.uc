@@ -17,7 +17,7 @@
 
 .reg buffers tbuf_reference tbuf_control
 .reg @taken, @sent                      // elements taken; elements sent as last read; both modulo 256
-.reg descriptor port element left place flags
+.reg descriptor handle port element left place flags
 .reg read $frame[2], $sequence
 .reg write $control[2], $freed
 .sig got, read_done, moved, controlled, put_done, turn_take
@@ -75,7 +75,8 @@ take#:
     alu[@taken, elements, +, @taken]
 .end
     turn_pass(turn_take)
-    buffer_offset(place, descriptor)
+    buffer_handle(handle, descriptor)
+    buffer_offset(place, handle)
     alu[place, place, +, buffers]
     alu_shf[flags, port, OR, (CONTROL_SOP >> 8), <<8]
 
@@ -101,14 +102,13 @@ mpacket#:
 // The buffer is free once the last mpacket has left it.
 last#:
 .begin
-.reg control at handle
+.reg control at
     control_offset(at)
     alu_shf[control, flags, OR, left, <<24]
     ctx_arb[moved], defer[2]
     alu_shf[control, control, OR, (CONTROL_EOP >> 8), <<8]
-    ld_field_w_clr[handle, 0011, descriptor]
-    alu[$control[0], --, B, control]
     alu[$freed, --, B, handle]
+    alu[$control[0], --, B, control]
     msf[write, $control[0], at, tbuf_control, 2], sig_done[controlled]
     scratch[put, $freed, (FREE_RING << 2), 0, 1], structure[free_ring], sig_done[put_done]
     ctx_arb[controlled, put_done], br[next_frame#]

@@ -9,13 +9,21 @@
 
 #include "structures.uc"
 
-// Byte offset of a buffer in packet_buffers.
+// Byte offset of a buffer in packet_buffers: handle * 17 * 128.
 //   out_offset   register
-//   in_handle    register, bits 31:16 may hold anything
-//   cycles       2
+//   in_handle    register, bits 31:16 are 0
+//   cycles       3
 #macro buffer_offset(out_offset, in_handle)
-    alu_shf[out_offset, --, B, in_handle, <<16]
-    alu_shf[out_offset, --, B, out_offset, >>(16 - BUFFER_BITS)]
+    alu_shf[out_offset, --, B, in_handle, <<(BUFFER_BITS - BUFFER_GRAIN_BITS)]
+    alu[out_offset, out_offset, +, in_handle]
+    alu_shf[out_offset, --, B, out_offset, <<BUFFER_GRAIN_BITS]
+#endm
+
+// The handle in a descriptor's first longword.
+//   out_handle, in_descriptor   registers
+//   cycles       1
+#macro buffer_handle(out_handle, in_descriptor)
+    ld_field_w_clr[out_handle, 0011, in_descriptor]
 #endm
 
 // Give a buffer back. The context sleeps until the ring has it.

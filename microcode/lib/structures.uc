@@ -9,11 +9,12 @@
 #ifndef BUFFERS
 #define BUFFERS 400
 #endif
-#define BUFFER_BITS 11                  // 2,048 bytes
+#define BUFFER_BITS 11                  // 2,048 bytes for the frame
+#define BUFFER_GRAIN_BITS 7             // and 128 more, the interleave of the DRAM banks, so that frames begin in all banks
 #if (BUFFERS < 32 || BUFFERS > 511)
 #error "BUFFERS: 32 to 511, the free ring holds 512 longwords"
 #endif
-.structure packet_buffers element_bytes=2048 count=(BUFFERS + 1) align=2048 access=read,write sharing=chip
+.structure packet_buffers element_bytes=2176 count=(BUFFERS + 1) align=128 access=read,write sharing=chip memory=dram
 
 // Scratch rings. A descriptor takes two longwords (lib/packet.uc). Rings 0..11 have a state input that says "nearly
 // full"; the free ring never is, for it has room for all handles.

@@ -22,9 +22,10 @@
 #define TX_RING_NEARLY_FULL scr_ring/**/TX_RING/**/_status
 
 .reg buffers work_ring context
-.reg descriptor hash place frame reason
+.reg descriptor handle hash place frame reason
 .reg type_word length_word fragment_word checksum_word addresses_word   // longwords 3 to 7 of the frame
-.reg options total header
+.reg last behind                         // the longwords that hold the header's last two bytes, and the ports' end
+.reg sum options total header
 .reg source destination ports protocol port
 .sig got, read_done, written, put_done, turn_take, turn_send
 
@@ -58,8 +59,8 @@ poll#:
 // Longwords 2 to 9 of the frame: all of a header without options, and the ports behind it.
 .begin
 .reg read $$words[8]
-.reg sum
-    buffer_offset(place, descriptor)
+    buffer_handle(handle, descriptor)
+    buffer_offset(place, handle)
     alu[place, place, +, buffers]
     dram[read, $$words[0], place, 8, 4], structure[packet_buffers], sig_done[read_done]
     ctx_arb[read_done]
@@ -68,21 +69,20 @@ poll#:
     alu[fragment_word, --, B, $$words[3]]
     alu[checksum_word, --, B, $$words[4]]
     alu[addresses_word, --, B, $$words[5]]
+    alu[last, --, B, $$words[6]]
+    alu[behind, --, B, $$words[7]]
+.end
     check_header(options, total, header, type_word, length_word, frame, reason, drop#)
     dbl_shf[source, checksum_word, addresses_word, >>16]
-.begin
-.reg last behind
-    alu[last, --, B, $$words[6]]
     dbl_shf[destination, addresses_word, last, >>16]
     sum_begin(sum, type_word, length_word, fragment_word, checksum_word, addresses_word)
     alu[--, --, B, options]
     bne[with_options#]
-    alu[behind, --, B, $$words[7]]
 summed#:
     dbl_shf[ports, last, behind, >>16]
     sum_end(sum, last)
-.end
     immed[reason, DROP_BAD_CHECKSUM]
+.begin
 .reg ones
     immed[ones, 0xFFFF]
     alu[--, sum, XOR, ones]
@@ -90,22 +90,17 @@ summed#:
 .end
 
     immed[reason, DROP_TTL_EXPIRED]
-.begin
-.reg ttl
-    alu_shf[ttl, 0xFE, AND, fragment_word, >>8]         // 0 or 1
+    alu_shf[--, 0xFE, AND, fragment_word, >>8]          // 0 or 1
     beq[drop#]
-.end
 
 // Ports are part of the key of unfragmented TCP and UDP only.
 .begin
-.reg needed
+.reg needed offset
     flow_protocol(protocol, fragment_word)
     br=byte[fragment_word, 0, 6, has_ports#]
     br!=byte[fragment_word, 0, 17, no_ports#]
 has_ports#:
-    alu_shf[--, --, B, fragment_word, <<2]              // more fragments, or an offset: bits 29:16
-.reg offset
-    alu_shf[offset, --, B, fragment_word, <<2]
+    alu_shf[offset, --, B, fragment_word, <<2]          // more fragments, or an offset: bits 29:16
     alu_shf[--, --, B, offset, >>18]
     bne[no_ports#], defer[1]
     alu[needed, header, +, 4]
@@ -159,11 +154,32 @@ put#:
     turn_pass(turn_send)
 
 drop#:
-.begin
-.reg handle
-    ld_field_w_clr[handle, 0011, descriptor]
     buffer_drop(handle, reason)
-.end
     ctx_arb[turn_send]
     br[next_packet#], defer[1]
     turn_pass(turn_send)
+
+// Options: add their longwords, and find what stands behind them. Longwords 8 to 19 hold the longest header.
+with_options#:
+.begin
+.reg read $$more[12]
+.reg first left
+    dram[read, $$more[0], place, 32, 6], structure[packet_buffers], sig_done[read_done]
+    ctx_arb[read_done], defer[2]
+    alu_shf[first, --, B, context, <<4]
+    alu[left, --, B, options]
+    alu[first, first, +, (&$$more[0])]
+    alu_shf[first, --, B, first, <<2]
+    local_csr_wr[t_index, first]
+    nop
+    nop
+    nop
+add#:
+    alu[sum, sum, +, *$$index++]
+    alu[sum, sum, +carry, 0]
+    alu[left, left, -, 1]
+    bne[add#]
+    alu[last, --, B, *$$index++]
+    br[summed#], defer[1]
+    alu[behind, --, B, *$$index]
+.end

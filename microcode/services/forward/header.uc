@@ -61,9 +61,9 @@
 //   in_last      register: the header's last two bytes are its bits 31:16
 //   cycles       8
 #macro sum_end(io_sum, in_last)
-.reg last
-    alu_shf[last, --, B, in_last, >>16]
-    alu[io_sum, io_sum, +, last]
+.reg tail
+    alu_shf[tail, --, B, in_last, >>16]
+    alu[io_sum, io_sum, +, tail]
     alu[io_sum, io_sum, +carry, 0]
     fold(io_sum)
     fold(io_sum)

@@ -1,0 +1,176 @@
+"""The way back to the MEs: replies, completions, and each ME's inbox of deliveries under way.
+
+Registers written and signals set by a unit reach an ME at a known future time. They wait in the ME's inbox, and the ME
+takes them when its own time gets there: no event is needed for a delivery, unless the ME idles.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, Fault
+from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
+from ixp_emu.chip.layout import (
+    CMD_ARBITER,
+    DELIVERY,
+    DELIVERY_SLOTS,
+    DRAM,
+    INBOX_SLOTS,
+    LATENCY_BIN_CYCLES,
+    LATENCY_BINS,
+    PUSH,
+)
+from ixp_emu.chip.queues import append, edge, event_key, fail, hasten, release
+
+__all__ = [
+    "ME_IDLE",
+    "ME_STALLED",
+    "bus_of",
+    "complete",
+    "deliver",
+    "deliver_media",
+    "free_inlet",
+    "media_step",
+    "reply",
+    "request_satisfied",
+    "set_signal",
+    "take_deliveries",
+]
+
+ME_IDLE = 2
+"""State of an ME without a ready context (ixp_emu.chip.microengine)."""
+ME_STALLED = 3
+
+
+@small
+def bus_of(me: int) -> int:
+    """The cluster of an ME, which is the number of its command bus and S buses."""
+    return s64(me) >> 2
+
+
+@small
+def request_satisfied(request: int, signals: int) -> bool:
+    """Whether a context that asks for ``request`` (format of WAKEUP_EVENTS) may run."""
+    wanted = request & 0xFFFE
+    if request & 0x10000:
+        return (signals & wanted) != 0 or (request & 1) != 0
+    return (signals & wanted) == wanted
+
+
+@small
+def set_signal(me: Any, context: int, signal: int) -> None:
+    """Set a signal of a context, which may make it ready."""
+    signals = s64(me.signals[u(context)]) | (1 << signal)
+    me.signals[u(context)] = signals
+    if request_satisfied(s64(me.request[u(context)]), signals):
+        me.ready |= 1 << context
+
+
+@small
+def free_inlet(chip: Any, time: int) -> None:
+    """A command leaves an inlet (phase 1): an arbiter that waits for room looks again."""
+    for cluster in range(2):
+        if chip.arbiter_blocked[u(cluster)]:
+            hasten(chip, CMD_ARBITER + cluster, 2, edge(time))
+
+
+@small
+def reply(chip: Any, slot: int, command: Any, bus: int, master: int, time: int) -> None:
+    """Ask for the push bus from ``time`` on."""
+    command.ready = time
+    append(chip, chip.push[u(bus), u(master)], slot)
+    hasten(chip, PUSH + bus, 0, edge(max(time, chip.push_free[u(bus)])))
+
+
+@compiled
+def deliver(chip: Any, time: int, slot: int) -> None:
+    """Enter a delivery into the inbox of its ME, in order of time; wake the ME then if it idles."""
+    engine = s64(chip.pool[u(slot)].me)
+    me = chip.me[u(engine)]
+    mask = INBOX_SLOTS - 1
+    head = me.inbox_head
+    i = me.inbox_count
+    if i >= INBOX_SLOTS:
+        fail(chip, Fault.INTERNAL, chip.now, -1, 0, 1)
+        return
+    while i > 0 and me.inbox_time[u((head + i - 1) & mask)] > time:
+        me.inbox_time[u((head + i) & mask)] = me.inbox_time[u((head + i - 1) & mask)]
+        me.inbox_slot[u((head + i) & mask)] = me.inbox_slot[u((head + i - 1) & mask)]
+        i -= 1
+    me.inbox_time[u((head + i) & mask)] = time
+    me.inbox_slot[u((head + i) & mask)] = slot
+    me.inbox_count += 1
+    if me.state == ME_IDLE:
+        hasten(chip, engine, 3, max(time, me.time))
+
+
+@small
+def complete(chip: Any, slot: int, command: Any, time: int) -> None:
+    """A command without reply is done at ``time``: signal then, if it has one."""
+    if command.signal != 0:
+        deliver(chip, time, slot)
+    else:
+        release(chip, slot)
+
+
+@compiled
+def take_deliveries(chip: Any, me: Any, time: int) -> None:
+    """Phase 0 of every cycle up to ``time``: write arrived data into registers, set signals, count latencies."""
+    while me.inbox_count > 0 and me.inbox_time[u(me.inbox_head)] <= time:
+        slot = s64(me.inbox_slot[u(me.inbox_head)])
+        arrived = me.inbox_time[u(me.inbox_head)]
+        me.inbox_head = (me.inbox_head + 1) & (INBOX_SLOTS - 1)
+        me.inbox_count -= 1
+        command = chip.pool[u(slot)]
+        action = s64(command.action)
+        if action & ACTION_PUSHED and not action & ACTION_MEDIA:
+            first = s64(command.xfer_in)
+            base = first & ~127
+            for i in range(s64(command.push_words)):
+                me.file[u(base | ((first + i) & 127))] = command.data[u(i)]
+            for i in range(s64(command.marked)):
+                me.busy[u(base | ((first + i) & 127))] -= 1
+        signal = s64(command.signal)
+        if signal != 0:
+            context = s64(command.ctx)
+            unit = s64(command.unit)
+            set_signal(me, context, signal)
+            if (action & ACTION_DOUBLE) and unit == DRAM:
+                set_signal(me, context, signal + 1)
+            if not action & ACTION_AUX:
+                latency = arrived - command.stamp
+                chip.signalled[u(unit)] += 1
+                chip.latency[u(unit)] += latency
+                chip.latency_bins[u(unit), u(min(latency // LATENCY_BIN_CYCLES, LATENCY_BINS - 1))] += 1
+                chip.structure_wait[u(unit), u(command.structure)] += latency
+        release(chip, slot)
+
+
+@compiled
+def deliver_media(chip: Any, time: int, slot: int) -> None:
+    """Data on its way to TBUF: its bytes are written, and its signal sent on, at ``time``."""
+    i = u((chip.delivery_head + chip.delivery_count) & (DELIVERY_SLOTS - 1))
+    chip.delivery_time[i] = time
+    chip.delivery_slot[i] = slot
+    chip.delivery_count += 1
+    if chip.delivery_count >= DELIVERY_SLOTS:
+        fail(chip, Fault.INTERNAL, chip.now, -1, 0, 2)
+    hasten(chip, DELIVERY, 0, time)
+
+
+@compiled
+def media_step(chip: Any, time: int) -> None:
+    """Phase 0: write data that arrives now into TBUF."""
+    while chip.delivery_count > 0 and chip.delivery_time[u(chip.delivery_head)] == time:
+        slot = s64(chip.delivery_slot[u(chip.delivery_head)])
+        chip.delivery_head = (chip.delivery_head + 1) & (DELIVERY_SLOTS - 1)
+        chip.delivery_count -= 1
+        command = chip.pool[u(slot)]
+        base = s64(command.media) >> 2
+        for i in range(s64(command.push_words)):
+            chip.tbuf[u((base + i) & 2047)] = command.data[u(i)]
+        release(chip, slot)
+    following = NEVER
+    if chip.delivery_count > 0:
+        following = event_key(chip.delivery_time[u(chip.delivery_head)], 0, DELIVERY)
+    chip.keys[u(DELIVERY)] = following

@@ -1,0 +1,104 @@
+"""Service in the units with a FIFO inlet: when the head can be served, and serving it ahead of the clock.
+
+No command that can still arrive changes what an in-order unit does with those before it, so a scratch or SRAM command
+is served as soon as its service time is known. Ring operations and CSRs are not: their flags and effects are looked at
+by others in between.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ixp_emu.chip.codes import Command
+from ixp_emu.chip.compiled import NEVER, compiled, small, u
+from ixp_emu.chip.delivery import bus_of
+from ixp_emu.chip.layout import INLET_SLOTS, MSF, SCRATCH, UNIT
+from ixp_emu.chip.msf import serve_msf
+from ixp_emu.chip.queues import event_key
+from ixp_emu.chip.scratch import serve_scratch
+from ixp_emu.chip.sram import serve_sram
+
+__all__ = ["inlet_free_at", "schedule_unit", "unit_step"]
+
+
+@small
+def unit_time(chip: Any, unit: int, now: int) -> int:
+    """When the head of a FIFO inlet (all units but DRAM) can be served; NEVER while that is not known."""
+    inlet = chip.inlet[u(unit)]
+    if inlet.count == 0:
+        return NEVER
+    command = chip.pool[u(inlet.head)]
+    if command.pull_words > 0 and command.pulled == NEVER:
+        return NEVER
+    time = max(command.ready, chip.unit_free[u(unit)])
+    if command.pull_words > 0:
+        time = max(time, command.pulled)
+    code = command.code
+    if code <= Command.DECR:  # separate read and write ports; equal outside SRAM
+        if code != Command.WRITE:
+            time = max(time, chip.read_free[u(unit)])
+        if code != Command.READ:
+            time = max(time, chip.write_free[u(unit)])
+    if command.push_words > 0:
+        queue = chip.push[u(bus_of(command.me)), u(command.master)]
+        if queue.count >= chip.sbus_depth:
+            chip.unit_blocked[u(unit)] = 1
+            return NEVER
+    return max(time, now)
+
+
+@small
+def _may_run_ahead(unit: int, code: int) -> bool:
+    """Whether nobody can tell that the command was served before its time."""
+    if unit == SCRATCH:
+        return code <= Command.DECR or (code >= Command.HASH_48 and code <= Command.HASH_128)
+    return unit != MSF
+
+
+@small
+def _serve(chip: Any, unit: int, time: int) -> None:
+    if unit == SCRATCH:
+        serve_scratch(chip, time)
+    elif unit == MSF:
+        serve_msf(chip, time)
+    else:
+        serve_sram(chip, unit, time)
+
+
+@compiled
+def schedule_unit(chip: Any, unit: int, now: int) -> None:
+    """Serve ahead what can be, and set the unit's next event."""
+    while chip.stop == 0:
+        time = unit_time(chip, unit, now)
+        if time == NEVER:
+            chip.keys[u(UNIT + unit)] = NEVER
+            return
+        code = chip.pool[u(chip.inlet[u(unit)].head)].code
+        if time >= chip.until or not _may_run_ahead(unit, code):
+            chip.keys[u(UNIT + unit)] = event_key(time, 1, UNIT + unit)
+            return
+        if time > now:  # it still takes its place in the inlet until then
+            at = u((chip.early_head[u(unit)] + chip.early_count[u(unit)]) & (INLET_SLOTS - 1))
+            chip.early_time[u(unit), at] = time
+            chip.early_count[u(unit)] += 1
+        _serve(chip, unit, time)
+
+
+@compiled
+def unit_step(chip: Any, unit: int, time: int) -> None:
+    """Phase 1: serve the head of an inlet now."""
+    _serve(chip, unit, time)
+    schedule_unit(chip, unit, time)
+
+
+@small
+def inlet_free_at(chip: Any, unit: int, time: int) -> int:
+    """When an inlet has room for a command: now, at a known later time, or NEVER known yet."""
+    while chip.early_count[u(unit)] > 0 and chip.early_time[u(unit), u(chip.early_head[u(unit)])] <= time:
+        chip.early_head[u(unit)] = (chip.early_head[u(unit)] + 1) & (INLET_SLOTS - 1)
+        chip.early_count[u(unit)] -= 1
+    if chip.inlet[u(unit)].count + chip.early_count[u(unit)] < chip.inlet_depth[u(unit)]:
+        return time
+    if chip.early_count[u(unit)] > 0:
+        return int(chip.early_time[u(unit), u(chip.early_head[u(unit)])])
+    return NEVER

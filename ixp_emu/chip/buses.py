@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, Command
-from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
+from ixp_emu.chip.compiled import NEVER, compiled, count_trailing_zeros, s64, small, u
 from ixp_emu.chip.delivery import ME_STALLED, bus_of, deliver, deliver_media
 from ixp_emu.chip.layout import CMD_ARBITER, DRAM, PULL, PUSH, UNIT
 from ixp_emu.chip.queues import allocate, append, edge, event_key, hasten, pop
@@ -23,12 +23,15 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
     blocked = 0
     following = NEVER
     granted = False
-    for step in range(1, 5):
-        lane = (last + step) & 3
+    # lanes with a command, round robin from the one after the last granted
+    first = (last + 1) & 3
+    lanes = chip.waiting_lanes[u(cluster)]
+    rotated = ((lanes >> first) | (lanes << (4 - first))) & 15
+    while rotated != 0:
+        lane = (first + count_trailing_zeros(rotated)) & 3
+        rotated &= rotated - 1
         engine = cluster * 4 + lane
         fifo = chip.fifo[u(engine)]
-        if fifo.count == 0:
-            continue
         command = chip.pool[u(fifo.head)]
         eligible = command.stamp + chip.fifo_latency
         if eligible > time:
@@ -50,6 +53,8 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
         slot = pop(chip, fifo)
         if fifo.count > 0:
             following = min(following, max(time + 2, edge(chip.pool[u(fifo.head)].stamp + chip.fifo_latency)))
+        else:
+            chip.waiting_lanes[u(cluster)] &= ~(1 << lane)
         chip.arbiter_last[u(cluster)] = lane
         chip.bus_grants[u(cluster)] += 1
         chip.bus_wait[u(cluster)] += time - eligible

@@ -11,7 +11,7 @@ from ixp_emu.chip.dram import dram_step
 from ixp_emu.chip.layout import CMD_ARBITER, DELIVERY, DRAM, ENGINES, MEDIA_RX, MEDIA_TX, PULL, PUSH, UNIT
 from ixp_emu.chip.media import PORT_LINK, media_rx_step, media_tx_step
 from ixp_emu.chip.microengine import run_engine
-from ixp_emu.chip.queues import first_key, hasten
+from ixp_emu.chip.queues import find_first_engine, find_first_other, hasten
 from ixp_emu.chip.units import schedule_unit, unit_step
 
 __all__ = ["CLOCK_STRIDE", "advance_chip", "advance_group"]
@@ -32,8 +32,10 @@ def _run(chip: Any, until: int) -> None:
         if unit != DRAM:
             schedule_unit(chip, unit, chip.published)
     events = 0
+    find_first_engine(chip)
+    find_first_other(chip)
     while chip.stop == 0:
-        key = first_key(chip)
+        key = min(chip.first_engine, chip.first_other)
         if key >= limit:
             break
         events += 1
@@ -42,7 +44,9 @@ def _run(chip: Any, until: int) -> None:
         chip.now = time
         if agent < ENGINES:
             run_engine(chip, agent, until)
-        elif agent >= CMD_ARBITER and agent < CMD_ARBITER + 2:
+            find_first_engine(chip)
+            continue
+        if agent >= CMD_ARBITER and agent < CMD_ARBITER + 2:
             grant_command(chip, agent - CMD_ARBITER, time)
         elif agent >= PUSH and agent < PUSH + 3:
             push_step(chip, agent - PUSH, time)
@@ -58,6 +62,7 @@ def _run(chip: Any, until: int) -> None:
             media_step(chip, time)
         else:
             unit_step(chip, agent - UNIT, time)
+        find_first_other(chip)
     chip.events += events
     last = until - 1 if chip.fault == 0 else chip.fault_time
     if chip.stop == 0 or chip.fault != 0:

@@ -19,6 +19,7 @@ __all__ = [
     "MASTER_SRAM",
     "MASTER_STATUS",
     "ROW_INDEXED",
+    "ROW_PLAIN",
     "ROW_TRANSFER",
     "Command",
     "Fault",
@@ -114,6 +115,9 @@ ROW_INDEXED = 1
 """An operand goes through LM_ADDR or T_INDEX; the row's a, b, d are then codes."""
 ROW_TRANSFER = 2
 """The row reads transfer-in or writes transfer-out registers."""
+
+ROW_PLAIN = 4
+"""The row neither reads nor changes anything outside registers, flags and the PC, and nothing delays its effect."""
 
 ACTION_SWAP = 1
 ACTION_DOUBLE = 2

@@ -24,6 +24,8 @@ __all__ = [
     "compiled",
     "count_trailing_zeros",
     "kernel",
+    "least_of_8",
+    "least_of_16",
     "load_acquire",
     "load_u8",
     "load_u32",
@@ -171,3 +173,37 @@ def count_trailing_zeros(typingctx: Any, value: Any) -> Any:
         return builder.cttz(args[0], cgutils.true_bit)
 
     return types.int64(types.int64), codegen
+
+
+def _least(count: int) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = ir.IntType(64)
+        base = builder.bitcast(args[0], word.as_pointer())
+        first = args[1]
+        values = [
+            builder.load_atomic(builder.gep(base, [builder.add(first, ir.Constant(word, i))]), "monotonic", 8)
+            for i in range(count)
+        ]
+        while len(values) > 1:
+            pairs = zip(values[::2], values[1::2], strict=False)
+            reduced = [builder.select(builder.icmp_signed("<", left, right), left, right) for left, right in pairs]
+            values = reduced + values[len(values) // 2 * 2 :]
+        return values[0]
+
+    return codegen
+
+
+@intrinsic
+def least_of_8(typingctx: Any, record: Any, first: Any) -> Any:
+    """The least of 8 int64 of a record that begins with int64, from number ``first`` on.
+
+    A tree of selects over single loads: branches would be mispredicted, and a vector load right after the store of one
+    key waits until that store has left the store buffer. Atomic (monotonic) loads are plain ones that stay single.
+    """
+    return types.int64(record, types.int64), _least(8)
+
+
+@intrinsic
+def least_of_16(typingctx: Any, record: Any, first: Any) -> Any:
+    """The least of 16 int64 (see :func:`least_of_8`)."""
+    return types.int64(record, types.int64), _least(16)

@@ -281,6 +281,8 @@ BANK = np.dtype([("row", np.int64), ("busy", np.int64), ("skipped", np.int64)], 
 
 _CHIP_FIELDS: list[Any] = [
     ("keys", np.int64, (32,)),
+    ("first_engine", np.int64),  # least key of the MEs
+    ("first_other", np.int64),  # least key of the other agents
     ("now", np.int64),
     ("until", np.int64),  # no effect at or after this cycle
     ("lookahead", np.int64),  # least cycles from an event to a delivery it causes
@@ -341,6 +343,7 @@ _CHIP_FIELDS: list[Any] = [
     ("pool_free", np.uint16, (POOL_SLOTS,)),
     ("pool_top", np.int64),
     ("fifo", QUEUE, (ENGINES,)),
+    ("waiting_lanes", np.int64, (2,)),  # bit per ME of the cluster: its FIFO is not empty
     ("arbiter_last", np.int64, (2,)),
     ("arbiter_blocked", np.int64, (2,)),
     ("inlet", QUEUE, (TARGETS,)),

@@ -17,6 +17,7 @@ from ixp_emu.chip.codes import (
     ACTION_SWAP,
     MASTER_MSF,
     ROW_INDEXED,
+    ROW_PLAIN,
     ROW_TRANSFER,
     Command,
     Fault,
@@ -47,7 +48,7 @@ from ixp_emu.chip.layout import (
     SRAM_IN,
     SRAM_OUT,
 )
-from ixp_emu.chip.queues import allocate, append, edge, event_key, fail, first_key, hasten
+from ixp_emu.chip.queues import allocate, append, edge, event_key, fail, find_first_engine, hasten
 from ixp_emu.chip.rows import CSR_ADDRESS, FROM_ALU, INDIRECT
 from ixp_emu.chip.scratch import ring_flag
 
@@ -241,6 +242,7 @@ def _issue(chip: Any, engine: int, context: int, row: Any, time: int, sum_of_ope
         command.master = 1
     append(chip, chip.fifo[u(engine)], slot)
     if chip.fifo[u(engine)].count == 1:
+        chip.waiting_lanes[u(engine >> 2)] |= 1 << (engine & 3)
         hasten(chip, CMD_ARBITER + (engine >> 2), 2, edge(time + chip.fifo_latency))
     me.commands += 1
     me.context_commands[u(context)] += 1
@@ -256,7 +258,8 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
     """Run one ME (see the module's docstring) and set its next key."""
     me = chip.me[u(engine)]
     chip.keys[u(engine)] = NEVER
-    horizon = first_key(chip)
+    find_first_engine(chip)
+    horizon = min(chip.first_engine, chip.first_other)
     ahead = chip.lookahead
     time = me.time
     if me.state == ME_IDLE:
@@ -276,7 +279,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
     last_a = me.last_a
     after = me.after
     program_words = me.program_words
-    executed = 0
+    start = time
     lost = 0
     context = me.context
     offset = context * 16
@@ -310,6 +313,61 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         if time >= until:
             chip.keys[u(engine)] = event_key(time, 3, engine)
             break
+        if after == 0 and me.index_writes == 0 and me.csr_pending == 0:
+            # a stretch of plain rows
+            while time < until:
+                row = chip.store[u(engine), u(pc)]
+                if row.flags & ROW_PLAIN == 0:
+                    break
+                kind = s64(row.kind)
+                time += 1
+                pc += 1
+                if kind < Kind.ALU_END:
+                    last_a = s64(me.file[u(s64(row.a) + (offset & row.a_mask))])
+                    right = s64(me.file[u(s64(row.b) + (offset & row.b_mask))])
+                    result, carry, overflow = alu(kind, last_a, right, carry)
+                    last_result = result
+                    me.file[u(s64(row.d) + (offset & row.d_mask))] = result
+                elif kind == Kind.SHIFT:
+                    left = s64(me.file[u(s64(row.a) + (offset & row.a_mask))])
+                    right = s64(me.file[u(s64(row.b) + (offset & row.b_mask))])
+                    right = _shifted(s64(row.special), s64(row.shift), last_a, right)
+                    last_a = left
+                    result, carry, overflow = shift_logic(s64(row.option), left, right, carry)
+                    last_result = result
+                    me.file[u(s64(row.d) + (offset & row.d_mask))] = result
+                elif kind == Kind.IMMED:
+                    last_result = s64(row.imm)
+                    me.file[u(s64(row.d) + (offset & row.d_mask))] = last_result
+                elif kind == Kind.LD_FIELD:
+                    right = s64(me.file[u(s64(row.b) + (offset & row.b_mask))])
+                    right = _shifted(s64(row.special), s64(row.shift), last_a, right)
+                    field = s64(row.imm)
+                    left = s64(me.file[u(s64(row.a) + (offset & row.a_mask))])
+                    last_result = (left & (field ^ 0xFFFFFFFF)) | (right & field)
+                    me.file[u(s64(row.d) + (offset & row.d_mask))] = last_result
+                    if row.option:
+                        result = last_result
+                        carry = 0
+                        overflow = 0
+                else:
+                    taken = True
+                    if kind == Kind.BRANCH_CC:
+                        taken = _condition(s64(row.option), result, carry, overflow)
+                    elif kind == Kind.BRANCH_BIT:
+                        left = s64(me.file[u(s64(row.a) + (offset & row.a_mask))])
+                        taken = (left >> s64(row.imm)) & 1 != row.option
+                    elif kind == Kind.BRANCH_BYTE:
+                        left = s64(me.file[u(s64(row.a) + (offset & row.a_mask))])
+                        taken = ((left >> s64(row.shift)) & 0xFF == row.imm) != (row.option != 0)
+                    elif kind == Kind.BRANCH_CTX:
+                        taken = (context == row.imm) != (row.option != 0)
+                    if taken:
+                        pc = s64(row.target)
+                        time += row.slots
+                        lost += row.slots
+            if time >= until:
+                continue
         if pc >= program_words:
             fail(chip, Fault.PC_OUTSIDE, time, engine, pc, context)
             break
@@ -472,7 +530,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 take_deliveries(chip, me, time)
             write_csr(chip, me, engine, context, address, s64(me.file[u(ia)]), time)
             if address == 0x100 or address == 0x104:
-                horizon = first_key(chip)
+                horizon = min(chip.first_engine, chip.first_other)
         elif kind == Kind.CAM_LOOKUP:
             value = cam_lookup(me, s64(me.file[u(ia)]))
             me.file[u(idst)] = value
@@ -537,7 +595,6 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             break
         if flags & ROW_INDEXED:
             _post_modify(me, row, context)
-        executed += 1
         time += 1
         pc += 1
         if me.csr_pending:
@@ -568,8 +625,9 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         pc = me.after_target
         if after == 2:
             me.pc[u(context)] = pc
-            me.instructions[u(context)] += me.executing + executed - me.since
-            me.since = me.executing + executed
+            executed = me.executing + time - start - lost
+            me.instructions[u(context)] += executed - me.since
+            me.since = executed
             if request_satisfied(s64(me.request[u(context)]), s64(me.signals[u(context)])):
                 me.ready |= 1 << context
             me.state = ME_CHOOSING
@@ -578,7 +636,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
     if me.state != ME_CHOOSING and me.state != ME_IDLE:
         me.pc[u(context)] = pc
     me.time = time
-    me.executing += executed
+    me.executing += time - start - lost
     me.aborted += lost
     me.result = result
     me.carry = carry

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import Fault
-from ixp_emu.chip.compiled import compiled, s64, small, u
-from ixp_emu.chip.layout import AGENTS
+from ixp_emu.chip.compiled import compiled, least_of_8, least_of_16, s64, small, u
+from ixp_emu.chip.layout import AGENTS, CHIP, ENGINES
 
 __all__ = [
     "allocate",
@@ -14,11 +14,14 @@ __all__ = [
     "edge",
     "event_key",
     "fail",
-    "first_key",
+    "find_first_engine",
+    "find_first_other",
     "hasten",
     "pop",
     "release",
 ]
+
+assert AGENTS == 24 and CHIP.fields is not None and CHIP.fields["keys"][1] == 0, "the searches for the first key rely on it"
 
 
 @small
@@ -39,16 +42,22 @@ def hasten(chip: Any, agent: int, phase: int, time: int) -> None:
     key = (time << 8) | (phase << 5) | agent
     if key < chip.keys[u(agent)]:
         chip.keys[u(agent)] = key
+        if agent < ENGINES:
+            chip.first_engine = min(chip.first_engine, key)
+        else:
+            chip.first_other = min(chip.first_other, key)
 
 
 @small
-def first_key(chip: Any) -> int:
-    """The smallest key of all agents: the next event."""
-    best = chip.keys[u(0)]
-    for agent in range(1, AGENTS):
-        key = chip.keys[u(agent)]
-        best = key if key < best else best
-    return best
+def find_first_engine(chip: Any) -> None:
+    """The least key of the MEs, after one of them has run."""
+    chip.first_engine = least_of_8(chip, 0)
+
+
+@small
+def find_first_other(chip: Any) -> None:
+    """The least key of all other agents, after one of them has run."""
+    chip.first_other = least_of_16(chip, ENGINES)
 
 
 @compiled

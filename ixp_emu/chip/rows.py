@@ -19,6 +19,7 @@ from ixp_emu.chip.codes import (
     ACTION_RETURNS,
     ACTION_SWAP,
     ROW_INDEXED,
+    ROW_PLAIN,
     ROW_TRANSFER,
     Command,
     Kind,
@@ -483,6 +484,28 @@ class _Builder:
         return _COMMANDS[sub_command]
 
 
+_PLAIN_KINDS = frozenset(range(Kind.ALU_END)) | {
+    Kind.SHIFT,
+    Kind.IMMED,
+    Kind.LD_FIELD,
+    Kind.BRANCH,
+    Kind.BRANCH_CC,
+    Kind.BRANCH_CTX,
+    Kind.BRANCH_BIT,
+    Kind.BRANCH_BYTE,
+}
+
+
+def _is_plain(row: Any, program_words: int) -> bool:
+    """Whether the engine's short loop may execute a row."""
+    return (
+        int(row["kind"]) in _PLAIN_KINDS
+        and row["flags"] == 0
+        and row["defer"] == 0
+        and (row["kind"] < Kind.BRANCH or row["target"] < program_words)
+    )
+
+
 def build_rows(words: Sequence[int], structures: Sequence[int] | None = None, *, contexts: int = 8) -> NDArray[Any]:
     """Decode a program.
 
@@ -504,6 +527,8 @@ def build_rows(words: Sequence[int], structures: Sequence[int] | None = None, *,
         except _NotModelled:
             rows[index] = np.zeros((), ROW)
             rows[index]["kind"] = Kind.NOT_MODELLED
+        if _is_plain(row, len(words)):
+            row["flags"] |= ROW_PLAIN
         if structures is not None:
             row["structure"] = structures[index]
     return rows

@@ -16,6 +16,7 @@ __all__ = [
     "SCHEMA",
     "Bottleneck",
     "BusReport",
+    "BusyResource",
     "ChipReport",
     "CommandLatency",
     "ContextReport",
@@ -72,6 +73,7 @@ class TrafficReport(Struct, frozen=True, kw_only=True):
     in_flight: int
     reordered: int
     unexpected: int
+    queue_growth: float | None
     at_line_rate: bool | None
     packets_per_second: float | None
     bits_per_second: float | None
@@ -81,18 +83,27 @@ class TrafficReport(Struct, frozen=True, kw_only=True):
 class PerPacket(Struct, frozen=True, kw_only=True):
     """Work per packet that left, over all chips."""
 
+    packets: int
     instructions: float
     cycles: float
     references: dict[str, float]
 
 
+class BusyResource(Struct, frozen=True, kw_only=True):
+    """Anything with a capacity, and the share of it in use."""
+
+    resource: str
+    utilisation: float
+
+
 class Bottleneck(Struct, frozen=True, kw_only=True):
-    """What limits the cluster, or would first."""
+    """What limits the cluster, or would first; `others` are the next busiest."""
 
     resource: str
     utilisation: float
     evidence: str
-    headroom: float | None
+    headroom: float
+    others: list[BusyResource]
 
 
 class MicroengineCycles(Struct, frozen=True, kw_only=True):
@@ -178,6 +189,7 @@ class StructureReport(Struct, frozen=True, kw_only=True):
     chip: str
     name: str
     memory: str
+    ring: bool
     bytes: int | None
     references: int | None
     longwords: int | None

@@ -104,7 +104,7 @@ deliver#:
 .begin
 .reg entry ring
     alu_shf[entry, --, B, worker, <<1]
-    jump[entry, ring_0#], defer[3], targets[ring_0#, ring_1#, ring_2#, ring_3#, ring_4#, ring_5#, ring_6#]
+    jump[entry, ring_0#], defer[3], targets[ring_0#, ring_1#, ring_2#, ring_3#, ring_4#, ring_5#]
     alu_shf[$work[0], handle, OR, length, <<16]
     alu[$work[1], --, B, hash]
     alu_shf[ring, --, B, worker, <<2]
@@ -125,9 +125,6 @@ ring_4#:
     br[full#]
 ring_5#:
     br_!inp_state[scr_ring5_status, put#]
-    br[full#]
-ring_6#:
-    br_!inp_state[scr_ring6_status, put#]
 full#:
     ctx_arb[voluntary], br[deliver#]
 put#:

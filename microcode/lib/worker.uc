@@ -41,15 +41,11 @@
     immed[out_worker, 0]
 #elif (ENGINES_FORWARD == 2 || ENGINES_FORWARD == 4)
     alu_shf[out_worker, --, B, upper, >>(WORKER_HASH_BITS - log2(ENGINES_FORWARD))]
-#elif (ENGINES_FORWARD == 7)
-    alu_shf[out_worker, --, B, upper, <<3]
-    alu[out_worker, out_worker, -, upper]
-    alu_shf[out_worker, --, B, out_worker, >>WORKER_HASH_BITS]
 #elif (ENGINES_FORWARD == 5)
     alu_shf[out_worker, --, B, upper, <<2]
     alu[out_worker, out_worker, +, upper]
     alu_shf[out_worker, --, B, out_worker, >>WORKER_HASH_BITS]
-#else
+#else                                   // 3 or 6
     alu_shf[out_worker, --, B, upper, <<1]
     alu[out_worker, out_worker, +, upper]
     alu_shf[out_worker, --, B, out_worker, >>(WORKER_HASH_BITS - log2(ENGINES_FORWARD / 3))]

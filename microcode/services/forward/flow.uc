@@ -15,8 +15,8 @@
 #define MAX_FLOWS 256
 #endif
 #define GROUP_BITS 2
-#if (MAX_FLOWS != (1 << log2(MAX_FLOWS)) || log2(MAX_FLOWS) < (WORKER_HASH_BITS + GROUP_BITS) || log2(MAX_FLOWS) > 24)
-#error "MAX_FLOWS: a power of two from 256 to 16,777,216"
+#if ((MAX_FLOWS & (MAX_FLOWS - 1)) != 0 || MAX_FLOWS < (1 << (WORKER_HASH_BITS + GROUP_BITS)) || MAX_FLOWS > (1 << 24))
+#error "a flow table of MAX_FLOWS elements: must be a power of two from 256 to 16,777,216"
 #endif
 .structure flow_table element_bytes=32 count=(MAX_FLOWS) align=32 access=read,write,add sharing=me
 

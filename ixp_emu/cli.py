@@ -71,7 +71,9 @@ def _run_command(arguments: list[str]) -> int:
 
 
 def _complain(message: str) -> int:
-    print(f"ixpemu: {message}", file=sys.stderr)
+    """Print an error; an assembly may have found several, a line each."""
+    for line in message.splitlines():
+        print(f"ixpemu: {line}", file=sys.stderr)
     return BAD_INPUT
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ixp_emu.chip.buses import grant_command, pull_step, push_step
 from ixp_emu.chip.compiled import compiled, kernel, load_acquire, store_release, u
 from ixp_emu.chip.delivery import media_step, take_deliveries
@@ -14,7 +16,7 @@ from ixp_emu.chip.microengine import run_engine
 from ixp_emu.chip.queues import find_first_engine, find_first_other, hasten
 from ixp_emu.chip.units import schedule_unit, unit_step
 
-__all__ = ["CLOCK_STRIDE", "advance_chip", "advance_group"]
+__all__ = ["CLOCK_STRIDE", "advance_group", "advance_unlinked"]
 
 CLOCK_STRIDE = 64
 """Bytes between two published clocks: a cache line each."""
@@ -71,17 +73,6 @@ def _run(chip: Any, until: int) -> None:
 
 
 @kernel
-def advance_chip(chips: Any, index: int, until: int) -> int:
-    """Run one unlinked chip up to (excluding) cycle ``until``; returns 1 if it stopped earlier."""
-    chip = chips[u(index)]
-    _run(chip, until)
-    if chip.stop == 0:
-        chip.published = until
-        return 0
-    return 1
-
-
-@kernel
 def advance_group(chips: Any, members: Any, clocks: int, latency: Any, until: int, patience: int) -> int:
     """Run some chips of a linked cluster up to ``until``, in step with the other workers' chips.
 
@@ -125,3 +116,16 @@ def advance_group(chips: Any, members: Any, clocks: int, latency: Any, until: in
         waiting = 0 if progress else waiting + 1
         if waiting > patience:
             return 1
+
+
+def advance_unlinked(chips: Any, until: int) -> None:
+    """Run chips without links up to (excluding) cycle ``until``, one after the other; a chip with a fault stops there.
+
+    Parameters:
+        chips: array of CHIP.
+    """
+    count = len(chips)
+    clocks = np.zeros(count * CLOCK_STRIDE // 8, np.int64)
+    clocks[:: CLOCK_STRIDE // 8] = chips["published"]
+    unlinked = np.zeros((count, count), np.int64)
+    advance_group(chips, np.arange(count), clocks.ctypes.data, unlinked, until, 0)

@@ -71,6 +71,8 @@ def build_images(config: ClusterConfig) -> dict[str, ChipImage]:
         try:
             images[name] = _build_chip(config, chip, cache)
         except InputError as error:
+            if error.file is not None:
+                raise
             raise config.source.located(error) from None
     return images
 

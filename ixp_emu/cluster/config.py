@@ -45,6 +45,7 @@ __all__ = [
     "Program",
     "Run",
     "Traffic",
+    "config_from_document",
     "engine_name",
     "engine_number",
     "load_config",
@@ -166,7 +167,23 @@ def load_config(path: str | Path, *, overrides: Sequence[str] = ()) -> ClusterCo
     Raises:
         InputError: the first error, with file, line and key, or with the override in the file's place.
     """
-    source = read_source(Path(path), overrides, alternatives=_ALTERNATIVES)
+    return _resolve(read_source(Path(path), overrides, alternatives=_ALTERNATIVES))
+
+
+def config_from_document(document: Mapping[str, Any], *, file: str | Path) -> ClusterConfig:
+    """A configuration from plain data, as `ClusterConfig.expanded` gives it.
+
+    Args:
+        document: the tables.
+        file: what error messages name as its place.
+
+    Raises:
+        InputError: the first error.
+    """
+    return _resolve(ConfigSource(Path(file), "", (), document))
+
+
+def _resolve(source: ConfigSource) -> ClusterConfig:
     extensions = _extension_tables(source)
     tables = {key: value for key, value in source.document.items() if key not in extensions}
     check_traffic_source(source, tables.get("traffic"))

@@ -23,7 +23,7 @@
 .sig got, read_done, moved, controlled, put_done, turn_take
 
 // Move 64 bytes to the element and go to the next of both.
-//   cycles       4
+//   cycles       3
 #macro move_mpacket()
 .reg reference
     alu_shf[reference, tbuf_reference, OR, element, <<MEDIA_REFERENCE_SHIFT]

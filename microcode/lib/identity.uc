@@ -5,7 +5,7 @@
 
 // The microengine's number in the chip, cluster * 4 + number in the cluster, and the context's.
 //   out_engine, out_context  registers, 0..7
-//   cycles                   5
+//   cycles                   6
 #macro identify(out_engine, out_context)
 .reg status cluster
     local_csr_rd[active_ctx_sts]

@@ -30,6 +30,8 @@
 #define MEDIA_REFERENCE_SHIFT (ELEMENT_BITS + 5)
 
 // Load a constant of more than 16 bits.
+//   out          register
+//   VALUE        32 bits
 //   cycles       2
 #macro load_constant(out, VALUE)
     immed[out, ((VALUE) & 0xFFFF)]

@@ -7,7 +7,7 @@
 
 // Give the first turn to context 0. Every context executes it once, before it first waits for the turn.
 //   TURN    signal of the section
-//   cycles  3 in context 0, 3 in the others
+//   cycles  2 in context 0, 3 in the others
 #macro turn_begin(TURN)
     br!=ctx[0, begun#]
     local_csr_wr[same_me_signal, ((&TURN) << 3)]

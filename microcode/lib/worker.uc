@@ -12,7 +12,7 @@
 //   out_hash     register
 //   $words       array of transfer registers: longwords 6, 7 and 8 of a frame whose Ethernet header has 14 bytes
 //   in_done      register, sent to the media interface by the way: an RBUF_ELEMENT_DONE word
-//   cycles       13; no swap inside, for the remainder is the microengine's
+//   cycles       14; no swap inside, for the remainder is the microengine's
 #macro hash_addresses(out_hash, $words, in_done)
     local_csr_wr[crc_remainder, 0]
     nop
@@ -33,15 +33,16 @@
 // The worker of a hash: (upper bits * workers) >> bits.
 //   out_worker   register, 0..ENGINES_FORWARD-1
 //   in_hash      register
-//   cycles       2 to 4
+//   cycles       1 to 4
 #macro worker_of(out_worker, in_hash)
-.reg upper
-    alu_shf[upper, --, B, in_hash, >>(32 - WORKER_HASH_BITS)]
 #if (ENGINES_FORWARD == 1)
     immed[out_worker, 0]
 #elif (ENGINES_FORWARD == 2 || ENGINES_FORWARD == 4)
-    alu_shf[out_worker, --, B, upper, >>(WORKER_HASH_BITS - log2(ENGINES_FORWARD))]
-#elif (ENGINES_FORWARD == 5)
+    alu_shf[out_worker, --, B, in_hash, >>(32 - log2(ENGINES_FORWARD))]
+#else
+.reg upper
+    alu_shf[upper, --, B, in_hash, >>(32 - WORKER_HASH_BITS)]
+#if (ENGINES_FORWARD == 5)
     alu_shf[out_worker, --, B, upper, <<2]
     alu[out_worker, out_worker, +, upper]
     alu_shf[out_worker, --, B, out_worker, >>WORKER_HASH_BITS]
@@ -49,6 +50,7 @@
     alu_shf[out_worker, --, B, upper, <<1]
     alu[out_worker, out_worker, +, upper]
     alu_shf[out_worker, --, B, out_worker, >>(WORKER_HASH_BITS - log2(ENGINES_FORWARD / 3))]
+#endif
 #endif
 #endm
 

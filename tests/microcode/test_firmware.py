@@ -153,9 +153,7 @@ def test_other_numbers_of_ports(tmp_path: Path, ports: int) -> None:
             for n in range(ports)
         )
     )
-    frames = [
-        ipv4(60 + n, source=n, destination=0x0A000000 | (n % ports) << 16, identification=n) for n in range(200)
-    ]
+    frames = [ipv4(60 + n, source=n, destination=0x0A000000 | (n % ports) << 16, identification=n) for n in range(200)]
     into = [f"a.{n}" for n in range(ports)]
     run = run_frames(tmp_path, frames, into=into, ports=ports, routes=routes, defines=ROOMY)
     assert_forwarded(run, frames, routes)

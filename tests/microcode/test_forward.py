@@ -192,9 +192,7 @@ def test_packets_of_a_flow_leave_in_the_order_in_which_they_came(tmp_path: Path)
     for number in range(1_500):
         flow = min(rng.randrange(40), rng.randrange(40))
         length = rng.choice((60, 60, 60, 61, 124, 200, 570, 1514))
-        frames.append(
-            ipv4(length, source=0xC0A80000 + flow, destination=DESTINATIONS[flow % 3], identification=number)
-        )
+        frames.append(ipv4(length, source=0xC0A80000 + flow, destination=DESTINATIONS[flow % 3], identification=number))
     run = run_frames(tmp_path, frames, defines=ROOMY, traffic={"back_pressure": "true"})
     assert_forwarded(run, frames)
     for port in run.left.values():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from ixp_emu.assembler import Location, assemble, parse
 from ixp_emu.chip.chip import Memories, initialise, load_program, new_chips
-from ixp_emu.chip.clock import advance_chip
+from ixp_emu.chip.clock import advance_unlinked
 from ixp_emu.chip.hardware import resolve_hardware
 from microcode.services.forward.oracle import updated_checksum
 from tests.microcode.forwarding import address_hash
@@ -41,7 +44,7 @@ def execute(
     initialise(chips[0], hardware, memories)
     chips[0]["scratch"][INPUTS // 4 : INPUTS // 4 + len(inputs)] = inputs
     load_program(chips[0], engine, program.words, contexts=contexts)
-    advance_chip(chips, 0, CYCLES)
+    advance_unlinked(chips, CYCLES)
     assert int(chips[0]["fault"]) == 0
     return [int(word) for word in chips[0]["scratch"][RESULTS // 4 : RESULTS // 4 + results]]
 
@@ -81,6 +84,70 @@ def applied(
         text, inputs=[value for record in records for value in record], results=results * len(records), **defines
     )
     return [flat[n : n + results] for n in range(0, len(flat), results)]
+
+
+MICROCODE = Path(str(files("microcode")))
+LIBRARY = (
+    *sorted((MICROCODE / "lib").glob("*.uc")),
+    *(MICROCODE / "services/forward" / name for name in ("header.uc", "route.uc", "flow.uc")),
+)
+_MACRO = re.compile(r"((?://.*\n)+)#macro (\w+)\(([^)]*)\)")
+_CYCLES = re.compile(r"^//   cycles +(\d+)(?:;.*|)$", re.MULTILINE)
+# What stands for an argument that is no general register.
+_ARGUMENTS = {
+    "TURN": "signal_argument",
+    "STATUS_SIG": "signal_argument",
+    "STATUS_XFER": "$transfer_argument[0]",
+    "VALUE": "0x12345678",
+    "$words": "$transfer_argument",
+    "DROP": "end#",
+}
+
+
+def documented_macros() -> list[tuple[str, str, list[str], str]]:
+    """(file, name, parameters, comment) of every macro of the library and of the forwarder."""
+    return [
+        (str(path.relative_to(MICROCODE)), name, [p.strip() for p in parameters.split(",") if p.strip()], comment)
+        for path in LIBRARY
+        for comment, name, parameters in _MACRO.findall(path.read_text())
+    ]
+
+
+def test_every_macro_has_a_comment_that_names_its_parameters_and_cycles() -> None:
+    heads = sum(path.read_text().count("#macro ") for path in LIBRARY)
+    assert len(documented_macros()) == heads > 10
+    for _, name, parameters, comment in documented_macros():
+        assert "//   cycles " in comment, name
+        for parameter in parameters:
+            assert re.search(rf"\b{parameter.lstrip('$')}\b", comment) or ".." in comment, (name, parameter)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "parameters", "cycles"),
+    [
+        pytest.param(file, name, parameters, int(match.group(1)), id=name)
+        for file, name, parameters, comment in documented_macros()
+        if (match := _CYCLES.search(comment))
+    ],
+)
+def test_a_macro_without_memory_accesses_takes_the_cycles_it_says(
+    file: str, name: str, parameters: list[str], cycles: int
+) -> None:
+    def words(call: str) -> int:
+        registers = [p for p in parameters if p not in _ARGUMENTS]
+        lines = [
+            f'#include "{file}"',
+            ".sig signal_argument",
+            ".reg $transfer_argument[3]",
+            *(f".reg {register}\nimmed[{register}, 0]" for register in registers),
+            call,
+            "end#: ctx_arb[kill]",
+        ]
+        parsed = parse("\n".join(lines), defines=DEFINES, include_dirs=["builtin:"])
+        return len(assemble(parsed, locations=LOCATIONS).words)
+
+    arguments = ", ".join(_ARGUMENTS.get(parameter, parameter) for parameter in parameters)
+    assert words(f"{name}({arguments})") - words("") == cycles
 
 
 @pytest.mark.parametrize("engine", [0, 3, 4, 7])
@@ -161,7 +228,6 @@ def test_the_address_hash_is_a_crc_of_both_addresses() -> None:
     assert [value for (value,) in results] == [address_hash(frame) for frame in frames]
 
 
-SIXTEEN = st.integers(0, 0xFFFF)
 LONGWORD = st.one_of(st.sampled_from([0, 1, 0xFFFF, 0x10000, 0xFFFF0000, 0xFFFFFFFF]), st.integers(0, 0xFFFFFFFF))
 
 
@@ -198,7 +264,7 @@ def _header_rule(first: int, total: int, frame: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    "frames", [range(0, 40), range(56, 80)], ids=["shorter than a header", "around the shortest frame"]
+    "frames", [range(40), range(56, 80)], ids=["shorter than a header", "around the shortest frame"]
 )
 def test_the_header_check_is_exact_at_every_length(frames: range) -> None:
     def cases() -> list[tuple[int, int, int]]:

@@ -37,7 +37,8 @@
 //   in_hash      register
 //   in_source, in_destination, in_ports, in_protocol   registers: the key
 //   in_bytes     register
-//   cycles       about 20, a read for each element looked at, and two adds (or a write of a new flow)
+//   cycles       13, a read and two adds for a flow in the group's first element; 11 more and a read for each other;
+//                a new flow: a write
 #macro flow_count(in_hash, in_source, in_destination, in_ports, in_protocol, in_bytes)
 .reg index
 .state_xfer flow[8] flow_table

@@ -18,7 +18,7 @@
 //   in_length    register: longword 4 (total length, identification)
 //   in_frame     register: frame length in bytes
 //   reason       register that receives DROP_*; DROP# is the label to branch to
-//   cycles       20
+//   cycles       19
 #macro check_header(out_options, out_total, out_header, in_type, in_length, in_frame, reason, DROP)
 .reg room
     immed[reason, DROP_NOT_IPV4]
@@ -59,7 +59,7 @@
 // Ones' complement sum, ended with the header's last two bytes and folded to 16 bits.
 //   io_sum       register
 //   in_last      register: the header's last two bytes are its bits 31:16
-//   cycles       8
+//   cycles       7
 #macro sum_end(io_sum, in_last)
 .reg tail
     alu_shf[tail, --, B, in_last, >>16]

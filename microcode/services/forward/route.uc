@@ -33,7 +33,7 @@
 // Look a destination up.
 //   out_hop      register: index of the next hop + 1, 0 for no route
 //   in_address   register
-//   cycles       14, and up to 3 reads
+//   cycles       12 and 3 reads, or 4 and one for a prefix of at most 16 bits
 #macro route_lookup(out_hop, in_address)
 .begin
 .reg index

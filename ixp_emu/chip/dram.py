@@ -100,7 +100,8 @@ def _choose(chip: Any, time: int) -> int:
         if chip.bank_queue[u(index)].count == 0 or _eligible_time(chip, index) > time:
             continue
         command = chip.pool[u(chip.bank_queue[u(index)].head)]
-        turns = _turnaround(chip, 1 if _is_write(s64(command.code)) else 0) > 0
+        write = 1 if _is_write(s64(command.code)) else 0
+        turns = chip.dram_last_write >= 0 and chip.dram_last_write != write
         if first < 0:
             if not turns or chip.bank[u(index)].skipped >= 2:
                 return s64(index)

@@ -11,6 +11,7 @@
 // that holds `deliver` waits, and in the end the MACs do.
 
 #include "../lib/structures.uc"
+#include "../lib/flow_key.uc"
 #include "../lib/identity.uc"
 #include "../lib/media.uc"
 #include "../lib/ordered.uc"
@@ -21,13 +22,14 @@
 #error "one microengine runs rx: a second would need the ports' state"
 #endif
 
-// Local memory: four longwords a port: the frame's buffer handle (bit 31: bad), its bytes so far, its hash.
+// Local memory: four longwords a port: the frame's buffer handle (bit 31: bad), its bytes so far, its flow's hash, and
+// whether that is to be made from the whole frame.
 #define PORT_STATE_SHIFT 4
 #define BAD 31
 
-.reg buffers rbuf_reference rbuf_addresses rbuf_done freelist
-.reg element handle length hash worker
-.reg read $status[2], $addresses[3], $fresh
+.reg buffers rbuf_reference rbuf_words rbuf_done freelist
+.reg element handle length hash late worker
+.reg read $status[2], $words[7], $fresh
 .reg write $work[2]
 .sig arrived, fresh_ready, moved, peeked, put_done, turn_move, turn_deliver
 
@@ -44,6 +46,42 @@
     turn_pass(turn_deliver)
 #endm
 
+// Read longwords 3 to 9 of a frame from its first element.
+//   cycles       2
+#macro peek()
+.reg header
+    alu_shf[header, --, B, element, <<ELEMENT_BITS]
+    msf[read, $words[0], header, rbuf_words, 7], sig_done[peeked]
+#endm
+
+// The hash of a frame's flow, from $words, and the element's release by the way. Behind options the ports may lie in
+// another mpacket: then `late` becomes 1, and the hash is made of the whole frame.
+//   hash, late   set
+//   in_done      register, from element_done
+//   cycles       23 with a plain header of UDP
+#macro hash_first(in_done)
+.reg ports total behind
+    local_csr_wr[crc_remainder, 0]
+    alu[behind, --, B, $words[6]]
+    crc_be[crc_32, --, $words[3]], bytes_2_3
+    dbl_shf[ports, $words[5], behind, >>16]
+    crc_be[crc_32, --, $words[4]]
+    msf[fast_wr, --, in_done, 0]
+    br=byte[$words[0], 1, PLAIN_HEADER, plain#], defer[3]
+    crc_be[crc_32, --, $words[5]], bytes_0_1
+    immed[late, 0]
+    alu_shf[total, --, B, $words[1], >>16]
+.reg options
+    alu_shf[options, 0xFF, AND, $words[0], >>8]
+    alu[options, options, -, (PLAIN_HEADER + 1)]
+    alu[--, (MOST_OPTIONS - 1), -, options]
+    blo[plain#]                         // no IPv4: any worker may drop it
+    immed[late, 1]
+plain#:
+    flow_ports(ports, $words[2], total, (HEADER_BYTES + PORTS_BYTES))
+    flow_hash_end(hash, ports)
+#endm
+
 // The word that frees an element, for msf[fast_wr].
 //   cycles       1
 #macro element_done(out_done)
@@ -57,7 +95,7 @@
 .end
     state_base[buffers, packet_buffers]
     load_constant(rbuf_reference, MEDIA_REFERENCE)
-    immed[rbuf_addresses, (MSF_BUFFERS + 24)]
+    immed[rbuf_words, (MSF_BUFFERS + 12)]
     immed[rbuf_done, MSF_RBUF_ELEMENT_DONE]
     turn_begin(turn_move)
     turn_begin(turn_deliver)
@@ -81,23 +119,23 @@ accept#:
 
     // A frame of one mpacket: the port's state is not concerned.
 .begin
-.reg place header reference done
+.reg place reference done
     alu_shf[element, 0x7F, AND, $status[0], >>24]
     alu[handle, --, B, $fresh]
     buffer_offset(place, handle)
-    alu_shf[header, --, B, element, <<ELEMENT_BITS]
     alu_shf[reference, rbuf_reference, OR, element, <<MEDIA_REFERENCE_SHIFT]
     dram[rbuf_rd, --, place, buffers, ELEMENT_QUADWORDS], structure[packet_buffers], indirect_ref, sig_done[moved]
-    msf[read, $addresses[0], header, rbuf_addresses, 3], sig_done[peeked]
+    peek()
     fetch_buffer()
     turn_pass(turn_move)
     ctx_arb[moved, peeked], defer[2]
     alu_shf[length, 0xFF, AND, $status[0], >>16]
     element_done(done)
-    hash_addresses(hash, $addresses, done)
+    hash_first(done)
     worker_of(worker, hash)
 .end
     ctx_arb[turn_deliver, fresh_ready]
+    br_bset[late, 0, late#]
 
 // In `deliver`, a whole frame: to its worker, once the worker's ring has room. Each ring has its own state input.
 deliver#:
@@ -179,21 +217,22 @@ placed#:
 // In `deliver`, not the first mpacket: the last one delivers the frame.
     br_bclr[$status[0], STATUS_EOP, ask_next#]
     alu[hash, --, B, *l$index0[2]]
+    alu[late, --, B, *l$index0[3]]
+to_worker#:
+    br_bset[late, 0, late#]
     worker_of(worker, hash)
     br[deliver#]
 
 first#:
-.reg header
-    alu_shf[header, --, B, element, <<ELEMENT_BITS]
-    msf[read, $addresses[0], header, rbuf_addresses, 3], sig_done[peeked]
+    peek()
     fetch_buffer()
     ctx_arb[moved, peeked]
-    hash_addresses(hash, $addresses, done)
+    hash_first(done)
     ctx_arb[turn_deliver, fresh_ready]
-    br_bclr[$status[0], STATUS_EOP, ask_first#], defer[1]
     alu[*l$index0[2], --, B, hash]
-    worker_of(worker, hash)
-    br[deliver#]
+    br_bclr[$status[0], STATUS_EOP, ask_first#], defer[1]
+    alu[*l$index0[3], --, B, late]
+    br[to_worker#]
 
 // A bad frame: nothing moves any more; with its last mpacket it is counted and its buffer freed.
 bad#:
@@ -208,4 +247,35 @@ bad_in_turn#:
     alu_shf[handle, handle, AND~, 1, <<BAD]
     buffer_drop(handle, DROP_RX_ERROR)
     br[ask_first#]
+.end
+
+// In `deliver`, a whole frame whose header has options: the flow's hash from the buffer.
+late#:
+.begin
+.reg read $$head[8], $$behind[4]        // longwords 2 to 9; two quadwords with the ports
+.reg place at header total ports low
+    buffer_offset(place, handle)
+    alu[place, place, +, buffers]
+    dram[read, $$head[0], place, 8, 4], structure[packet_buffers], sig_done[moved]
+    ctx_arb[moved]
+    alu_shf[header, 0xF, AND, $$head[1], >>8]
+    alu_shf[header, --, B, header, <<2]
+    alu[at, header, +, 12]              // the longword in whose lower half the payload begins
+    alu[at, at, +, place]
+    dram[read, $$behind[0], at, 0, 2], structure[packet_buffers], sig_done[moved]
+    ctx_arb[moved], defer[2]
+    alu_shf[total, --, B, $$head[2], >>16]
+    alu[header, header, +, PORTS_BYTES]
+    br_bset[at, 2, second_half#]
+    alu[low, --, B, $$behind[1]]
+    br[joined#], defer[1]
+    dbl_shf[ports, $$behind[0], low, >>16]
+second_half#:
+    alu[low, --, B, $$behind[2]]
+    dbl_shf[ports, $$behind[1], low, >>16]
+joined#:
+    flow_ports(ports, $$head[3], total, header)
+    flow_hash(hash, $$head[4], $$head[5], $$head[6], ports)
+    worker_of(worker, hash)
+    br[deliver#]
 .end

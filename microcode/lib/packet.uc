@@ -2,7 +2,7 @@
 //
 // A descriptor is two longwords on a ring:
 //   0  31:16 frame length in bytes, 15:0 buffer handle (1 or more, so the longword is never 0)
-//   1  to a worker: hash of the addresses; to transmit: egress port
+//   1  to a worker: hash of the flow; to transmit: egress port
 
 #ifndef PACKET_UC
 #define PACKET_UC

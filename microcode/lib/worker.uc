@@ -1,5 +1,5 @@
-// Which worker forwards a packet: a function of the upper 6 bits of the hash of its addresses. The flow table's group is
-// made of at least these bits (services/forward/flow.uc), so one microengine alone touches a group.
+// Which worker forwards a packet: a function of the upper 6 bits of its flow's hash (lib/flow_key.uc). The flow table's
+// group is made of at least these bits (services/forward/flow.uc), so one microengine alone touches a group.
 
 #ifndef WORKER_UC
 #define WORKER_UC
@@ -7,28 +7,6 @@
 #include "structures.uc"
 
 #define WORKER_HASH_BITS 6
-
-// CRC-32 over both IPv4 addresses.
-//   out_hash     register
-//   $words       array of transfer registers: longwords 6, 7 and 8 of a frame whose Ethernet header has 14 bytes
-//   in_done      register, sent to the media interface by the way: an RBUF_ELEMENT_DONE word
-//   cycles       14; no swap inside, for the remainder is the microengine's
-#macro hash_addresses(out_hash, $words, in_done)
-    local_csr_wr[crc_remainder, 0]
-    nop
-    crc_be[crc_32, --, $words[0]], bytes_2_3
-    msf[fast_wr, --, in_done, 0]
-    crc_be[crc_32, --, $words[1]]
-    nop
-    crc_be[crc_32, --, $words[2]], bytes_0_1
-    nop
-    nop
-    nop
-    nop
-    nop
-    local_csr_rd[crc_remainder]
-    immed[out_hash, 0]
-#endm
 
 // The worker of a hash: (upper bits * workers) >> bits.
 //   out_worker   register, 0..ENGINES_FORWARD-1

@@ -77,15 +77,17 @@ def ipv4(
     return frame[:length]
 
 
-def address_hash(frame: bytes) -> int:
-    """CRC-32 of the addresses without reflection and inversions, which zlib's has: the receive microcode's hash."""
-    reflected = bytes(int(f"{byte:08b}"[::-1], 2) for byte in frame[26:34])
+def flow_hash(key: FlowKey) -> int:
+    """CRC-32 of addresses and ports without reflection and inversions, which zlib's has: the microcode's hash."""
+    data = struct.pack(">IIHH", key.source, key.destination, key.source_port, key.destination_port)
+    reflected = bytes(int(f"{byte:08b}"[::-1], 2) for byte in data)
     return int(f"{zlib.crc32(reflected, 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)
 
 
-def worker_of(frame: bytes, workers: int) -> int:
-    """Which worker forwards a frame: the upper six bits of the hash, in equal shares."""
-    return (address_hash(frame) >> 26) * workers // 64
+def hash_of(frame: bytes) -> int:
+    """The hash of the flow of a frame that is forwarded."""
+    (key,) = expected([frame]).flows
+    return flow_hash(key)
 
 
 @dataclass

@@ -17,10 +17,10 @@ from tests.microcode.forwarding import (
     assert_forwarded,
     configuration,
     expected,
+    hash_of,
     ipv4,
     run_configuration,
     run_frames,
-    worker_of,
 )
 
 ROOMY = {"MAX_FLOWS": 65_536}
@@ -83,7 +83,7 @@ def test_more_than_an_egress_port_takes_waits_at_the_ingress_ports(tmp_path: Pat
 @pytest.mark.parametrize("worker", range(6))
 def test_a_hot_worker_holds_back_receive_and_loses_nothing(tmp_path: Path, worker: int) -> None:
     # One flow from three ports is more than one worker does with its flow table in DRAM: its ring fills up.
-    source = next(n for n in range(1_000) if worker_of(ipv4(source=n), 6) == worker)
+    source = next(n for n in range(1_000) if (hash_of(ipv4(source=n)) >> 26) * 6 // 64 == worker)
     frames = [ipv4(60, source=source, identification=n) for n in range(1_000)]
     run = run_frames(
         tmp_path,

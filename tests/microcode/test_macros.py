@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -15,8 +16,8 @@ from ixp_emu.assembler import Location, assemble, parse
 from ixp_emu.chip.chip import Memories, initialise, load_program, new_chips
 from ixp_emu.chip.clock import advance_unlinked
 from ixp_emu.chip.hardware import resolve_hardware
-from microcode.services.forward.oracle import updated_checksum
-from tests.microcode.forwarding import address_hash
+from microcode.services.forward.oracle import FlowKey, updated_checksum
+from tests.microcode.forwarding import flow_hash
 
 RESULTS = 0x2000
 INPUTS = 0x3000
@@ -99,8 +100,8 @@ _ARGUMENTS = {
     "STATUS_SIG": "signal_argument",
     "STATUS_XFER": "$transfer_argument[0]",
     "VALUE": "0x12345678",
-    "$words": "$transfer_argument",
     "DROP": "end#",
+    "NEEDED": "24",
 }
 
 
@@ -218,14 +219,13 @@ def test_workers_get_equal_shares_of_the_upper_hash_bits(workers: int) -> None:
     assert [worker for (worker,) in results] == [(value >> 26) * workers // 64 for (value,) in hashes]
 
 
-def test_the_address_hash_is_a_crc_of_both_addresses() -> None:
+def test_the_hash_is_a_crc_of_addresses_and_ports() -> None:
     frames = [bytes((n * 37 + i * 11) & 0xFF for i in range(60)) for n in range(8)]
-    records = [[int.from_bytes(frame[at : at + 4]) for at in (24, 28, 32)] for frame in frames]
-    # The macro reads transfer registers: the record's own.
-    body = "immed[done_word, 0x40]\nhash_addresses(out0, $in, done_word)"
-    text_body = f".begin\n.reg done_word\n{body}\n.end"
-    results = applied(["lib/worker.uc"], text_body, records, results=1)
-    assert [value for (value,) in results] == [address_hash(frame) for frame in frames]
+    records = [[int.from_bytes(frame[at : at + 4]) for at in (24, 28, 32, 34)] for frame in frames]
+    results = applied(["lib/flow_key.uc"], "flow_hash(out0, in0, in1, in2, in3)", records, results=1)
+    for frame, (value,) in zip(frames, results, strict=True):
+        source, destination, source_port, destination_port = struct.unpack_from(">IIHH", frame, 26)
+        assert value == flow_hash(FlowKey(source, destination, 17, source_port, destination_port))
 
 
 LONGWORD = st.one_of(st.sampled_from([0, 1, 0xFFFF, 0x10000, 0xFFFF0000, 0xFFFFFFFF]), st.integers(0, 0xFFFFFFFF))

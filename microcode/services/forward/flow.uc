@@ -2,7 +2,7 @@
 //
 // An element: source, destination, ports (source << 16 | destination; 0 unless unfragmented TCP or UDP), protocol with
 // bit 31 set when valid, packets, bytes (IPv4 total length), 0, 0. A flow lies in one of the four elements of its group,
-// which the upper bits of the hash of its addresses choose. Receive chooses the worker by no more than these bits, so a
+// which the upper bits of its hash choose. Receive chooses the worker by no more than these bits, so a
 // group belongs to one microengine; an update is made inside that microengine's ordered section.
 
 #ifndef FLOW_UC

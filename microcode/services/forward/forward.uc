@@ -93,23 +93,9 @@ summed#:
     alu_shf[--, 0xFE, AND, fragment_word, >>8]          // 0 or 1
     beq[drop#]
 
-// Ports are part of the key of unfragmented TCP and UDP only.
-.begin
-.reg needed offset
     flow_protocol(protocol, fragment_word)
-    br=byte[fragment_word, 0, 6, has_ports#]
-    br!=byte[fragment_word, 0, 17, no_ports#]
-has_ports#:
-    alu_shf[offset, --, B, fragment_word, <<2]          // more fragments, or an offset: bits 29:16
-    alu_shf[--, --, B, offset, >>18]
-    bne[no_ports#], defer[1]
-    alu[needed, header, +, 4]
-    alu[--, total, -, needed]
-    bhs[keyed#]
-no_ports#:
-    immed[ports, 0]
-keyed#:
-.end
+    alu[header, header, +, PORTS_BYTES]
+    flow_ports(ports, fragment_word, total, header)
 
 .begin
 .reg hop

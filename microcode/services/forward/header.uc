@@ -4,11 +4,9 @@
 #define HEADER_UC
 
 #include "../../lib/structures.uc"
+#include "../../lib/flow_key.uc"
 
 #define ETHERNET_BYTES 14
-#define HEADER_BYTES 20
-#define PLAIN_HEADER 0x45               // version 4, five longwords
-#define MOST_OPTIONS 10                 // longwords
 
 // Rules not_ipv4 and bad_header.
 //   out_options  register: longwords of options, 0..10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import struct
@@ -19,6 +20,7 @@ from ixp_emu.report.conservation import InternalError
 from ixp_emu.report.model import read_report
 from tests.report.tiny import CYCLES, write_cluster
 
+EXAMPLE = Path(__file__).parents[1] / "examples" / "forward.toml"
 STOP = "    ctx_arb[kill]\n"
 
 
@@ -38,7 +40,7 @@ def test_a_run_prints_and_leaves_report_and_configuration(tmp_path: Path, capsys
     assert ixpemu("run", file, "--report", out, "--seed", 5, "--cycles", 500, "--set", "placement={}") == 0
     report = read_report(out)
     assert (report.run.cycles, report.run.seed, report.version) == (500, 5, __version__)
-    assert capsys.readouterr().out.startswith("verdict     0 of 1 packets delivered, 1 in flight, not at line rate")
+    assert capsys.readouterr().out.startswith("verdict     0 of 1 packets delivered, 1 in flight: ")
     left = Path(f"{out}.config.toml")
     assert left.read_text().startswith(f"# ixpemu {__version__}, seed 5: the configuration of out.json\n")
     assert tomllib.loads(left.read_text()) == report.config
@@ -73,29 +75,54 @@ def test_a_defect_is_loud(
 
 def test_an_interrupted_run_reports_what_was_measured(tmp_path: Path) -> None:
     file, out = write_cluster(tmp_path, "loop#:\n    br[loop#]\n", cycles=10**15), tmp_path / "out.json"
-    command = [sys.executable, "-c", "import sys; from ixp_emu.cli import main; main(sys.argv[1:])"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     code = (
         "import os, signal, sys, threading\n"
-        "from ixp_emu.cluster import run\n"
         "from ixp_emu.cli import main\n"
-        "before = run.ClusterRun.run\n"
-        "def later(*args, **kwargs):\n"
+        "from ixp_emu.cluster.run import ClusterRun\n"
+        "plain = ClusterRun.run\n"
+        "def interrupted(*args, **kwargs):\n"
         "    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
-        "    return before(*args, **kwargs)\n"
-        "run.ClusterRun.run = later\n"
+        "    plain(*args, **kwargs)\n"
+        "ClusterRun.run = interrupted\n"
         "main(sys.argv[1:])\n"
     )
-    command[2] = code
     done = subprocess.run(
-        [*command, "run", str(file), "--report", str(out), "--set", f"run.stall_after={10**15}"],
-        capture_output=True, text=True, env=environment, timeout=120, check=False,
+        [sys.executable, "-c", code, "run", str(file), "--report", str(out), "--set", f"run.stall_after={10**15}"],
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "")
     report = read_report(out)
     assert CYCLES < report.run.cycles < 10**15
     assert report.run.wall_seconds > 0
     assert not report.run.complete and report.run.fault is None
+
+
+def report_without_host_time(file: Path) -> dict[str, object]:
+    document = json.loads(file.read_bytes())
+    for key in ("wall_seconds", "instructions_per_second", "slowdown"):
+        del document["run"][key]
+    return document  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_saved_and_resumed_the_report_is_the_same(tmp_path: Path, threads: int) -> None:
+    options = ["--packets", 400, "--set", "run.warmup_packets=50", "--set", "traffic.sizes=64"]
+    whole, part, end, saved = (tmp_path / name for name in ("whole.json", "part.json", "end.json", "saved"))
+    assert ixpemu("run", EXAMPLE, *options, "--report", whole) == 0
+    stop = read_report(whole).run.cycles // 3
+    assert ixpemu("run", EXAMPLE, *options, "--cycles", stop, "--save", saved, "--report", part) == 0
+    assert read_report(part).run.cycles == stop
+    assert ixpemu("run", EXAMPLE, *options, "--resume", saved, "--threads", threads, "--report", end) == 0
+    assert report_without_host_time(end) == report_without_host_time(whole)
+    assert report_without_host_time(part) != report_without_host_time(whole)
+
+
+def test_a_checkpoint_of_another_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, saved = write_cluster(tmp_path, STOP), tmp_path / "saved"
+    assert ixpemu("run", file, "--cycles", 100, "--save", saved) == 0
+    capsys.readouterr()
+    message = complaint(capsys, tmp_path, "run", file, "--seed", 2, "--resume", saved)
+    assert message == "ixpemu: saved: run.seed: the checkpoint was made with 1, now it is 2"
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------
@@ -172,7 +199,7 @@ def test_program_too_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert ixpemu("check", write_cluster(tmp_path, "    nop\n" * 4_096)) == 0
     capsys.readouterr()
     message = complaint(capsys, tmp_path, "check", write_cluster(tmp_path, "    nop\n" * 4_097))
-    assert message == "ixpemu: main.uc: program too long: 4097 words, 4096 available"
+    assert message == "ixpemu: main: program too long: 4097 words, 4096 available"
 
 
 def test_unknown_opcodes_each_with_their_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -198,7 +225,7 @@ def test_truncated_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     trace.write_bytes(header + struct.pack("<IIII", 0, 0, 60, 60) + bytes(59))
     file = write_cluster(tmp_path, STOP)
     message = complaint(capsys, tmp_path, "run", file, "--set", f"traffic.pcap={trace}")
-    assert message.startswith("ixpemu: cut.pcap: packet 1: file ends inside the packet at byte ")
+    assert message == "ixpemu: cut.pcap: packet 1: file ends after 59 of its 60 bytes"
 
 
 @pytest.mark.parametrize(

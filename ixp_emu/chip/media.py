@@ -146,14 +146,17 @@ def _fill_element(chip: Any, time: int) -> None:
     total = 0
     for i in range((count + 3) >> 2):
         word = 0
+        missing = 0  # bytes behind the mpacket's end keep what the element held
         for byte in range(4):
             value = 0
             at = i * 4 + byte
             if at < count:
                 value = s64(port.rx_data[u(source + at)]) if port.kind == PORT_LINK else load_u8(source + at)
+            else:
+                missing = (missing << 8) | 0xFF
             word = (word << 8) | value
-        chip.rbuf[u(base + i)] = word
         total += (word >> 16) + (word & 0xFFFF)
+        chip.rbuf[u(base + i)] = word | (s64(chip.rbuf[u(base + i)]) & missing)
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     status = (element << 24) | (count << 16) | index

@@ -40,8 +40,8 @@ def byte_cycles(config: ClusterConfig) -> float:
 
 
 def at_line_rate(result: RunResult) -> bool | None:
-    """Whether the cluster takes packets at line rate; None if they were not offered so."""
-    if result.config.traffic.rate not in _AT_LINE_RATE or result.offered == 0:
+    """Whether the cluster takes packets at line rate; None if they were not offered so, or none has come through."""
+    if result.config.traffic.rate not in _AT_LINE_RATE or result.delivered == 0:
         return None
     return result.fault is None and not refused_load(result)
 

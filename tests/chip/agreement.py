@@ -15,7 +15,7 @@ from ixp_emu.chip.layout import DRAM, SRAM0, SRAM1
 from ixp_emu.isa.csr import CAP_CSRS
 from tests.reference.chip import ReferenceChip
 
-__all__ = ["Pair"]
+__all__ = ["Pair", "compare_engines"]
 
 _FILES = {"gpr_a": 0, "gpr_b": 128, "sram_in": 256, "dram_in": 384, "sram_out": 512, "dram_out": 640}
 
@@ -74,56 +74,61 @@ class Pair:
 
     def differences(self, now: int) -> list[str]:
         """Every difference, as readable lines; empty if the two agree."""
-        found: list[str] = []
         chip, reference = self.chip, self.reference
         fault = reference.fault
         if (int(chip["fault"]) != 0) != (fault is not None):
-            found.append(f"fault: engine {int(chip['fault'])} at {int(chip['fault_time'])}, reference {fault}")
-            return found
+            return [f"fault: engine {int(chip['fault'])} at {int(chip['fault_time'])}, reference {fault}"]
         if fault is not None:
-            if fault.time != int(chip["fault_time"]):
-                found.append(f"fault at {int(chip['fault_time'])}, reference {fault}")
-            return found
-
-        def compare(name: str, ours: Any, theirs: Any) -> None:
-            mine, other = np.asarray(ours).astype(np.int64), np.asarray(theirs).astype(np.int64)
-            if not np.array_equal(mine, other):
-                where = np.flatnonzero(mine.ravel() != other.ravel())[:4]
-                values = [(int(i), hex(int(mine.ravel()[i])), hex(int(other.ravel()[i]))) for i in where]
-                found.append(f"{name}: (index, engine, reference) {values}")
-
-        account = cycle_accounts(chip, now)
-        for engine in self.programs:
-            me, model = chip["me"][engine], reference.me[engine]
-            for name, base in _FILES.items():
-                compare(f"me{engine}.{name}", me["file"][base : base + 128], getattr(model, name))
-            compare(f"me{engine}.local_memory", me["file"][1280:1920], model.local_memory)
-            compare(f"me{engine}.cam.tags", me["cam_tag"], model.cam.tags)
-            compare(f"me{engine}.cam.states", me["cam_state"], model.cam.states)
-            compare(f"me{engine}.cam.order", me["cam_order"], model.cam.lru)
-            result = int(me["result"])
-            flags = (result >> 31, int(result == 0), int(me["carry"]), int(me["overflow"]))
-            compare(f"me{engine}.cc", flags, (model.cc.n, model.cc.z, model.cc.c, model.cc.v))
-            for name in ("executing", "aborted", "stalled", "idle"):
-                compare(f"me{engine}.{name}", account[name][engine], getattr(model, name))
-            for context in range(8):
-                other = model.contexts[context]
-                compare(f"me{engine}.ctx{context}.signals", int(me["signals"][context]) & 0xFFFE, other.signals & 0xFFFE)
-        compare("scratch", chip["scratch"][:4096], reference.scratch.read_words(0, 4096))
+            same = fault.time == int(chip["fault_time"])
+            return [] if same else [f"fault at {int(chip['fault_time'])}, reference {fault}"]
+        found = compare_engines(chip, reference, list(self.programs), now)
+        _compare(found, "scratch", chip["scratch"][:4096], reference.scratch.read_words(0, 4096))
         for channel, target in enumerate((SRAM0, SRAM1)):
-            compare(f"sram{channel}", self.memories.words[target][:2048], reference.sram[channel].read_words(0, 2048))
-        compare("dram", self.memories.words[DRAM][:2048], reference.dram.read_words(0, 2048))
-        for target, name in enumerate(("scratch", "sram0", "sram1", "dram", "msf")):
-            unit = reference.units[name]
-            parts = [unit.counters]
-            if name == "scratch":
-                parts += [unit.hash_counters, unit.cap_counters]
-            compare(f"{name}.references", chip["references"][target], sum(part.references for part in parts))
-            compare(f"{name}.longwords", chip["longwords"][target], sum(part.longwords for part in parts))
-        order = ("S_push0", "S_push1", "D_push"), ("S_pull0", "S_pull1", "D_pull")
-        for kind, names in zip(("push", "pull"), order, strict=True):
-            for bus, name in enumerate(names):
-                compare(f"{name}.grants", chip[f"{kind}_grants"][bus], reference.buses[name].grants)
+            theirs = reference.sram[channel].read_words(0, 2048)
+            _compare(found, f"sram{channel}", self.memories.words[target][:2048], theirs)
+        _compare(found, "dram", self.memories.words[DRAM][:2048], reference.dram.read_words(0, 2048))
         return found
 
 
+def _compare(found: list[str], name: str, ours: Any, theirs: Any) -> None:
+    mine, other = np.asarray(ours).astype(np.int64), np.asarray(theirs).astype(np.int64)
+    if not np.array_equal(mine, other):
+        where = np.flatnonzero(mine.ravel() != other.ravel())[:4]
+        values = [(int(i), hex(int(mine.ravel()[i])), hex(int(other.ravel()[i]))) for i in where]
+        found.append(f"{name}: (index, engine, reference) {values}")
+
+
+def compare_engines(chip: Any, reference: ReferenceChip, engines: Sequence[int], now: int) -> list[str]:
+    """Differences in the state of the MEs and in the counters of MEs, units and buses, at cycle ``now``."""
+    found: list[str] = []
+    account = cycle_accounts(chip, now)
+    for engine in engines:
+        me, model = chip["me"][engine], reference.me[engine]
+        for name, base in _FILES.items():
+            _compare(found, f"me{engine}.{name}", me["file"][base : base + 128], getattr(model, name))
+        _compare(found, f"me{engine}.local_memory", me["file"][1280:1920], model.local_memory)
+        _compare(found, f"me{engine}.cam.tags", me["cam_tag"], model.cam.tags)
+        _compare(found, f"me{engine}.cam.states", me["cam_state"], model.cam.states)
+        _compare(found, f"me{engine}.cam.order", me["cam_order"], model.cam.lru)
+        result = int(me["result"])
+        flags = (result >> 31, int(result == 0), int(me["carry"]), int(me["overflow"]))
+        _compare(found, f"me{engine}.cc", flags, (model.cc.n, model.cc.z, model.cc.c, model.cc.v))
+        for name in ("executing", "aborted", "stalled", "idle"):
+            _compare(found, f"me{engine}.{name}", account[name][engine], getattr(model, name))
+        for context in range(8):
+            ours, theirs = int(me["signals"][context]), model.contexts[context].signals
+            _compare(found, f"me{engine}.ctx{context}.signals", ours & 0xFFFE, theirs & 0xFFFE)
+    for target, name in enumerate(("scratch", "sram0", "sram1", "dram", "msf")):
+        unit = reference.units[name]
+        parts = [unit.counters]
+        if name == "scratch":
+            parts += [reference.scratch_unit.hash_counters, reference.scratch_unit.cap_counters]
+        _compare(found, f"{name}.references", chip["references"][target], sum(part.references for part in parts))
+        _compare(found, f"{name}.longwords", chip["longwords"][target], sum(part.longwords for part in parts))
+        latencies = sum(sum(part.latencies) for part in parts)
+        _compare(found, f"{name}.latency", chip["latency"][target], latencies)
+    order = ("S_push0", "S_push1", "D_push"), ("S_pull0", "S_pull1", "D_pull")
+    for kind, names in zip(("push", "pull"), order, strict=True):
+        for bus, name in enumerate(names):
+            _compare(found, f"{name}.grants", chip[f"{kind}_grants"][bus], reference.buses[name].grants)
+    return found

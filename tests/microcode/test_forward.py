@@ -181,6 +181,28 @@ def test_ports_are_part_of_a_flow_only_of_unfragmented_tcp_and_udp(tmp_path: Pat
     assert_forwarded(run_frames(tmp_path, frames, defines=ROOMY), frames)
 
 
+def test_packets_of_a_flow_share_worker_and_element_whatever_their_options(tmp_path: Path) -> None:
+    # Behind the longest header the ports lie in the second mpacket; receive must find them all the same.
+    frames = [
+        ipv4(
+            length,
+            source=0xC0A80000 + flow,
+            protocol=(6, 17)[flow % 2],
+            options=bytes(4 * longwords),
+            ports=(flow * 1001, 80),
+            fragment=fragment,
+            identification=flow,
+        )
+        for flow in range(12)
+        for longwords in (0, 1, 2, 7, 8, 9, 10, 0)
+        for length in (90, 128, 700)
+        for fragment in (0, 0x2000)
+    ]
+    run = run_frames(tmp_path, frames, defines=ROOMY, traffic={"back_pressure": "true"})
+    assert_forwarded(run, frames)
+    assert len(run.flows()) == 2 * 12
+
+
 def _flow_sequence(frames: list[bytes]) -> Iterator[tuple[bytes, int]]:
     """(addresses and ports, identification) of each frame."""
     for frame in frames:

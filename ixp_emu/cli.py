@@ -25,6 +25,7 @@ __all__ = ["app", "main"]
 DONE, FAULT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
 
+_REFRESH_SECONDS = 0.1
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """Click's base of all wrong command lines, whether typer brings its own copy of click or uses the package."""
 
@@ -221,7 +222,7 @@ def _advance(cluster_run: ClusterRun, cycles: int | None) -> bool:
             raise KeyboardInterrupt
         asked = True
 
-    with _progress_display() as display:
+    with _progress_display(cluster_run) as display:
 
         def look(progress: Progress) -> None:
             display(progress)
@@ -240,7 +241,7 @@ def _advance(cluster_run: ClusterRun, cycles: int | None) -> bool:
 
 
 @contextmanager
-def _progress_display() -> Iterator[Callable[[Progress], None]]:
+def _progress_display(cluster_run: ClusterRun) -> Iterator[Callable[[Progress], None]]:
     """Simulated time, packets and speed on standard error, if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda progress: None
@@ -249,17 +250,19 @@ def _progress_display() -> Iterator[Callable[[Progress], None]]:
     from rich.live import Live
     from rich.text import Text
 
+    begin, khz = cluster_run.now, cluster_run.config.hardware["me_clock_khz"]
+    shown_at = 0.0
+
     with Live(console=Console(stderr=True), transient=True, auto_refresh=False) as live:
 
         def show(progress: Progress) -> None:
-            speed = progress.cycles / progress.wall_seconds / 1e6 if progress.wall_seconds else 0.0
-            live.update(
-                Text(
-                    f"cycle {progress.cycles:,}  packets {progress.resolved:,} of {progress.offered:,}  "
-                    f"{speed:.1f} M cycles/s"
-                ),
-                refresh=True,
-            )
+            nonlocal shown_at
+            if progress.wall_seconds < shown_at + _REFRESH_SECONDS:
+                return
+            shown_at = progress.wall_seconds
+            speed = (progress.cycles - begin) / progress.wall_seconds / 1e6
+            text = f"{progress.cycles / khz:,.1f} ms simulated, {progress.resolved:,} of {progress.offered:,} packets"
+            live.update(Text(f"{text}, {speed:.1f} M cycles/s"), refresh=True)
 
         yield show
 

@@ -62,9 +62,7 @@ def test_a_fault_is_reported_and_is_exit_code_1(tmp_path: Path, capsys: pytest.C
     assert read_report(out).run.fault is not None
 
 
-def test_a_defect_is_loud(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_defect_is_loud(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise InternalError("2 and 2 are 5")
 

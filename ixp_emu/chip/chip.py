@@ -76,19 +76,22 @@ class Memories:
             self.words[target] = np.frombuffer(block, np.uint32)
 
 
-def _lookahead(hardware: Hardware) -> int:
-    """Least cycles from any event to a delivery that it causes; an ME may look that far beyond the other agents.
+def _set_lookaheads(chip: Any, hardware: Hardware) -> None:
+    """Least cycles from an event to a delivery that it causes, by kind of agent: how far MEs may look beyond the others.
 
     Neighbour signals, which few programs send, are taken into account by :func:`load_program`.
     """
-    ways = [hardware["cap.signal_latency"]]
-    for latency in ("push.latency", "pull.latency"):
-        ways.append(hardware[latency] + hardware["sbus.longword_cycles"])
-        ways.append(hardware[latency] + hardware["dbus.media_quadword_cycles"])
-    for unit in ("scratch", "sram", "msf"):
-        ways.append(hardware[f"{unit}.longword_cycles"] + hardware[f"{unit}.controller_delay"])
-    ways.append(hardware["dram.cas"] + hardware["dram.controller_delay"])
-    return min(ways)
+    push = hardware["push.latency"] + min(hardware["sbus.longword_cycles"], hardware["dbus.media_quadword_cycles"])
+    pull = hardware["pull.latency"] + min(hardware["sbus.longword_cycles"], hardware["dbus.media_quadword_cycles"])
+    service = [hardware["cap.signal_latency"], hardware["dram.cas"] + hardware["dram.controller_delay"]]
+    service += [
+        hardware[f"{unit}.longword_cycles"] + hardware[f"{unit}.controller_delay"] for unit in ("scratch", "sram", "msf")
+    ]
+    arrival = hardware["command.bus_latency"] + hardware["command.decode"]
+    chip["bus_lookahead"] = min(push, pull)
+    # units, a command bus (behind it a unit or a pull), receive status
+    chip["other_lookahead"] = min(*service, arrival + min(*service, pull), hardware["msf.status_latency"] + push)
+    chip["engine_lookahead"] = hardware["command.fifo_latency"] + arrival + min(*service, pull)
 
 
 def new_chips(count: int) -> NDArray[Any]:
@@ -119,7 +122,7 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
         chip["hash_latency"][index] = hardware[f"hash.latency_{width}"]
     chip["rbuf_elements"] = hardware["msf.rbuf_bytes"] // hardware["msf.element_bytes"]
     chip["tbuf_elements"] = hardware["msf.tbuf_bytes"] // hardware["msf.element_bytes"]
-    chip["lookahead"] = _lookahead(hardware)
+    _set_lookaheads(chip, hardware)
     bind_memories(chip, memories)
     chip["keys"][:] = NEVER
     chip["pool_free"][:] = np.arange(layout.POOL_SLOTS)
@@ -181,7 +184,7 @@ def load_program(
         rows = build_rows(words or (), contexts=4 if four_contexts else 8)
     me = chip["me"][engine]
     if np.isin(rows["target"][rows["kind"] == Kind.CSR_WRITE], _NEIGHBOR_SIGNALS).any():
-        chip["lookahead"] = min(int(chip["lookahead"]), int(chip["neighbor_latency"]))
+        chip["engine_lookahead"] = min(int(chip["engine_lookahead"]), int(chip["neighbor_latency"]))
     chip["store"][engine][: len(rows)] = rows
     me["program_words"] = len(rows)
     me["enabled"] = contexts & (0x55 if four_contexts else 0xFF)

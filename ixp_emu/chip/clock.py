@@ -33,17 +33,16 @@ def _run(chip: Any, until: int) -> None:
     for unit in range(5):  # what could not be served ahead of the clock, because the run ended
         if unit != DRAM:
             schedule_unit(chip, unit, chip.published)
-    events = 0
     find_first_engine(chip)
     find_first_other(chip)
     while chip.stop == 0:
         key = min(chip.first_engine, chip.first_other)
         if key >= limit:
             break
-        events += 1
         agent = key & 31
         time = key >> 8
         chip.now = time
+        chip.steps[u(agent)] += 1
         if agent < ENGINES:
             run_engine(chip, agent, until)
             find_first_engine(chip)
@@ -65,7 +64,6 @@ def _run(chip: Any, until: int) -> None:
         else:
             unit_step(chip, agent - UNIT, time)
         find_first_other(chip)
-    chip.events += events
     last = until - 1 if chip.fault == 0 else chip.fault_time
     if chip.stop == 0 or chip.fault != 0:
         for engine in range(ENGINES):

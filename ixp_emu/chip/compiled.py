@@ -24,6 +24,7 @@ __all__ = [
     "compiled",
     "count_trailing_zeros",
     "kernel",
+    "least_of_6",
     "least_of_8",
     "least_of_16",
     "load_acquire",
@@ -201,6 +202,12 @@ def least_of_8(typingctx: Any, record: Any, first: Any) -> Any:
     key waits until that store has left the store buffer. Atomic (monotonic) loads are plain ones that stay single.
     """
     return types.int64(record, types.int64), _least(8)
+
+
+@intrinsic
+def least_of_6(typingctx: Any, record: Any, first: Any) -> Any:
+    """The least of 6 int64 (see :func:`least_of_8`)."""
+    return types.int64(record, types.int64), _least(6)
 
 
 @intrinsic

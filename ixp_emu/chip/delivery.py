@@ -29,6 +29,7 @@ __all__ = [
     "complete",
     "deliver",
     "deliver_media",
+    "expect_wake",
     "free_inlet",
     "media_step",
     "reply",
@@ -82,6 +83,31 @@ def reply(chip: Any, slot: int, command: Any, bus: int, master: int, time: int) 
     hasten(chip, PUSH + bus, 0, edge(max(time, chip.push_free[u(bus)])))
 
 
+@small
+def _expect(me: Any, command: Any) -> bool:
+    """Note the signals of a delivery under way to an idle ME; whether they may make its context ready."""
+    if command.signal == 0:
+        return False
+    context = u(command.ctx)
+    signals = 1 << s64(command.signal)
+    if (command.action & ACTION_DOUBLE) and command.unit == DRAM:
+        signals |= signals << 1
+    expected = s64(me.expected[context]) | signals
+    me.expected[context] = expected
+    return request_satisfied(s64(me.request[context]), s64(me.signals[context]) | expected)
+
+
+@compiled
+def expect_wake(chip: Any, me: Any) -> bool:
+    """Whether what the inbox holds may make a context of an ME ready that now idles."""
+    wakes = False
+    for i in range(me.inbox_count):
+        slot = me.inbox_slot[u((me.inbox_head + i) & (INBOX_SLOTS - 1))]
+        if _expect(me, chip.pool[u(slot)]):
+            wakes = True
+    return wakes
+
+
 @compiled
 def deliver(chip: Any, time: int, slot: int) -> None:
     """Enter a delivery into the inbox of its ME, in order of time; wake the ME then if it idles."""
@@ -100,7 +126,7 @@ def deliver(chip: Any, time: int, slot: int) -> None:
     me.inbox_time[u((head + i) & mask)] = time
     me.inbox_slot[u((head + i) & mask)] = slot
     me.inbox_count += 1
-    if me.state == ME_IDLE:
+    if me.state == ME_IDLE and _expect(me, chip.pool[u(slot)]):
         hasten(chip, engine, 3, max(time, me.time))
 
 

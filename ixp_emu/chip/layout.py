@@ -208,6 +208,7 @@ MICROENGINE = np.dtype(
         ("t_index", np.int64),
         ("byte_index", np.int64),
         ("since", np.int64),  # executing count at the last choice of a context
+        ("expected", np.uint32, (CONTEXTS,)),  # signals in the inbox, kept while the ME idles
         ("inbox_head", np.int64),  # deliveries under way, in order of time
         ("inbox_count", np.int64),
         ("inbox_time", np.int64, (INBOX_SLOTS,)),
@@ -285,7 +286,10 @@ _CHIP_FIELDS: list[Any] = [
     ("first_other", np.int64),  # least key of the other agents
     ("now", np.int64),
     ("until", np.int64),  # no effect at or after this cycle
-    ("lookahead", np.int64),  # least cycles from an event to a delivery it causes
+    # least cycles from an event to a delivery that it causes, by the agent of the event
+    ("bus_lookahead", np.int64),
+    ("other_lookahead", np.int64),
+    ("engine_lookahead", np.int64),
     ("published", np.int64),  # this chip's clock, for chips linked to it
     # specification, resolved
     ("bus_latency", np.int64),  # grant to arrival: bus and decode
@@ -444,7 +448,7 @@ _CHIP_FIELDS: list[Any] = [
     ("structure_longwords", np.int64, (TARGETS, STRUCTURES)),
     ("structure_wait", np.int64, (TARGETS, STRUCTURES)),
     ("local_refs", np.int64, (STRUCTURES,)),
-    ("events", np.int64),  # engine steps
+    ("steps", np.int64, (32,)),  # engine steps, by agent
     ("rx_spi_busy", np.int64),
     ("tx_spi_busy", np.int64),
     ("pool", COMMAND, (POOL_SLOTS,)),

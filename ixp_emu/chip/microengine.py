@@ -33,7 +33,7 @@ from ixp_emu.chip.csr import (
     read_csr,
     write_csr,
 )
-from ixp_emu.chip.delivery import ME_IDLE, ME_STALLED, request_satisfied, take_deliveries
+from ixp_emu.chip.delivery import ME_IDLE, ME_STALLED, expect_wake, request_satisfied, take_deliveries
 from ixp_emu.chip.dispatch import alu, compiled_semantics, shift_logic
 from ixp_emu.chip.layout import (
     CMD_ARBITER,
@@ -48,7 +48,7 @@ from ixp_emu.chip.layout import (
     SRAM_IN,
     SRAM_OUT,
 )
-from ixp_emu.chip.queues import allocate, append, edge, event_key, fail, find_first_engine, hasten
+from ixp_emu.chip.queues import allocate, append, edge, event_key, fail, find_first_engine, hasten, safe_until
 from ixp_emu.chip.rows import CSR_ADDRESS, FROM_ALU, INDIRECT
 from ixp_emu.chip.scratch import ring_flag
 
@@ -260,7 +260,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
     chip.keys[u(engine)] = NEVER
     find_first_engine(chip)
     horizon = min(chip.first_engine, chip.first_other)
-    ahead = chip.lookahead
+    safe = safe_until(chip)
     time = me.time
     if me.state == ME_IDLE:
         now = chip.now
@@ -287,15 +287,17 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
 
     while True:
         if me.state == ME_CHOOSING:
-            if time >= (horizon >> 8) + ahead or time >= until:
+            if time >= safe or time >= until:
                 chip.keys[u(engine)] = event_key(time, 3, engine)
                 break
             if me.inbox_count > 0:
                 take_deliveries(chip, me, time)
             ready = me.ready & me.enabled
             if ready == 0:
+                for c in range(CONTEXTS):
+                    me.expected[u(c)] = 0
                 me.state = ME_IDLE
-                if me.inbox_count > 0:
+                if me.inbox_count > 0 and expect_wake(chip, me):
                     chip.keys[u(engine)] = event_key(me.inbox_time[u(me.inbox_head)], 3, engine)
                 break
             first = (context + 1) & (CONTEXTS - 1)
@@ -397,7 +399,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 if ib < NEIGHBOR:
                     busy |= s64(me.busy[u(ib)])
                 if busy != 0:
-                    if time >= (horizon >> 8) + ahead:
+                    if time >= safe:
                         chip.keys[u(engine)] = event_key(time, 3, engine)
                         break
                     take_deliveries(chip, me, time)
@@ -446,6 +448,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             if awaited < 0:
                 break
             horizon = min(horizon, chip.keys[u(CMD_ARBITER + (engine >> 2))])
+            safe = min(safe, (chip.first_other >> 8) + chip.other_lookahead)
             if row.action & ACTION_SWAP:
                 me.request[u(context)] = awaited
                 me.wakeup[u(context)] = awaited
@@ -489,7 +492,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             me.file[u(idst)] = value
             last_result = value
         elif kind == Kind.BRANCH_SIGNAL:
-            if time >= (horizon >> 8) + ahead:
+            if time >= safe:
                 chip.keys[u(engine)] = event_key(time, 3, engine)
                 break
             take_deliveries(chip, me, time)
@@ -515,7 +518,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             leave = 1
         elif kind == Kind.CSR_READ:
             if row.target == 0x4C:  # the own signals, which others set
-                if time >= (horizon >> 8) + ahead:
+                if time >= safe:
                     chip.keys[u(engine)] = event_key(time, 3, engine)
                     break
                 take_deliveries(chip, me, time)
@@ -531,6 +534,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             write_csr(chip, me, engine, context, address, s64(me.file[u(ia)]), time)
             if address == 0x100 or address == 0x104:
                 horizon = min(chip.first_engine, chip.first_other)
+                safe = safe_until(chip)
         elif kind == Kind.CAM_LOOKUP:
             value = cam_lookup(me, s64(me.file[u(ia)]))
             me.file[u(idst)] = value

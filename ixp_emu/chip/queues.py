@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import Fault
-from ixp_emu.chip.compiled import compiled, least_of_8, least_of_16, s64, small, u
-from ixp_emu.chip.layout import AGENTS, CHIP, ENGINES
+from ixp_emu.chip.compiled import compiled, least_of_6, least_of_8, least_of_16, s64, small, u
+from ixp_emu.chip.layout import AGENTS, CHIP, ENGINES, PULL, PUSH
 
 __all__ = [
     "allocate",
@@ -19,9 +19,10 @@ __all__ = [
     "hasten",
     "pop",
     "release",
+    "safe_until",
 ]
 
-assert AGENTS == 24 and CHIP.fields is not None and CHIP.fields["keys"][1] == 0, "the searches for the first key rely on it"
+assert AGENTS == 24 and PUSH == PULL + 3 and CHIP.fields is not None and CHIP.fields["keys"][1] == 0, "the searches for the first key rely on it"
 
 
 @small
@@ -58,6 +59,14 @@ def find_first_engine(chip: Any) -> None:
 def find_first_other(chip: Any) -> None:
     """The least key of all other agents, after one of them has run."""
     chip.first_other = least_of_16(chip, ENGINES)
+
+
+@small
+def safe_until(chip: Any) -> int:
+    """First cycle in which a delivery may reach an ME that no inbox holds yet, as far as the agents' keys tell."""
+    bus = (least_of_6(chip, PULL) >> 8) + chip.bus_lookahead
+    other = (chip.first_other >> 8) + chip.other_lookahead
+    return min(bus, min(other, (chip.first_engine >> 8) + chip.engine_lookahead))
 
 
 @compiled

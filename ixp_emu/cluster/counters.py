@@ -33,7 +33,7 @@ _CHIP_FIELDS = (
     "structure_refs",
     "structure_longwords",
     "structure_wait",
-    "events",
+    "steps",
     "rx_spi_busy",
     "tx_spi_busy",
 )

@@ -77,7 +77,7 @@ def queue_growth(result: RunResult) -> float | None:
     """Share of the arriving packets that stayed inside; None if there are too few to say.
 
     About 0 if the cluster keeps up; 0.2 if it forwards 80 % of what enters. Looked at is the second half of the time in
-    which all ingress ports have packets. Packets that microcode dropped are taken to be spread evenly.
+    which all ingress ports have packets. Lost packets are taken to be spread evenly.
     """
     return _growth(result)[0]
 
@@ -97,17 +97,15 @@ def _growth(result: RunResult) -> tuple[float | None, float]:
     )
     if entered == 0:
         return None, 0.0
-    dropped = sum(result.lost.values()) - result.lost.get("mac_rx_overflow", 0)
-    gained = entered * (1 - dropped / len(starts)) - departed
+    gained = entered * (1 - sum(result.lost.values()) / len(starts)) - departed
     return gained / entered, gained
 
 
 def _arrivals(result: RunResult) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Per ingress port: first bit and length of every frame that the port accepted."""
+    """Per ingress port: first bit and length of every frame that the port took or lost."""
     machine, columns = result.machine, []
     for port in map(read_port, result.config.traffic.into):
         taken = int(machine.chips[machine.index_of[port.chip]]["port"][port.number]["source_next"])
         rows = machine.ingress[machine.port_numbers[port]][:taken]
-        rows = rows[rows["status"] == 1]
         columns.append((rows["arrival"].astype(np.int64), rows["length"].astype(np.int64)))
     return columns

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ixp_emu.report.model import Report
+from ixp_emu.report.model import PerPacket, Report
 
 __all__ = ["WIDTH", "bottleneck_line", "headroom_line", "print_report", "verdict_line"]
 
@@ -43,6 +43,8 @@ def _print(report: Report, console: Console, width: int) -> None:
         console.print(Text(fault.partition("\n")[2]), width=width)
     console.print()
     console.print(Text(_run_text(report)), width=width)
+    if report.per_packet is not None:
+        console.print(Text(_packet_text(report.per_packet)), width=width)
     for table in _tables(report):
         if table.row_count:
             console.print()
@@ -105,12 +107,18 @@ def _run_text(report: Report) -> str:
     return f"{text}; seed {run.seed}"
 
 
+def _packet_text(each: PerPacket) -> str:
+    references = ", ".join(f"{name} {count:,.2f}" for name, count in each.references.items() if count)
+    text = f"per packet: {each.instructions:,.0f} instructions, {each.cycles:,.0f} ME cycles not idle"
+    return f"{text}; references {references}" if references else text
+
+
 # --- tables ---------------------------------------------------------------------------------------------------------
 
 
 def _tables(report: Report) -> Iterator[Table]:
     yield _losses(report)
-    yield _packets(report)
+    yield _latency(report)
     yield _cycles(report)
     yield _structures(report)
     yield _memories(report)
@@ -146,12 +154,14 @@ def _losses(report: Report) -> Table:
     return table
 
 
-def _packets(report: Report) -> Table:
-    table = _table("Per packet", "", "p50", "p95", "p99", "max", text_columns=1)
+def _latency(report: Report) -> Table:
+    table = _table("Latency", "", "p50", "p95", "p99", "max", text_columns=1)
     latency = report.traffic.latency_cycles
     if latency is not None:
         values = (latency.p50, latency.p95, latency.p99, latency.max)
-        table.add_row("latency, cycles", *(f"{value:,}" for value in values))
+        nanoseconds = report.run.simulated_seconds * 1e9 / report.run.cycles
+        table.add_row("cycles", *(f"{value:,}" for value in values))
+        table.add_row("microseconds", *(f"{value * nanoseconds / 1e3:,.1f}" for value in values))
     return table
 
 

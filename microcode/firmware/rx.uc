@@ -164,7 +164,8 @@ ring_4#:
 ring_5#:
     br_!inp_state[scr_ring5_status, put#]
 full#:
-    ctx_arb[voluntary], br[deliver#]
+    pause(work_rings)
+    br[deliver#]
 put#:
     scratch[put, $work[0], ring, (WORK_RING << 2), 2], structure[work_rings], sig_done[put_done]
 .end

@@ -36,6 +36,16 @@
     scratch[put, $handle, (FREE_RING << 2), 0, 1], structure[free_ring], ctx_swap[freed]
 #endm
 
+// Wait a little before the next look at a ring's state input: the context sleeps for one scratch access. Unlike
+// ctx_arb[voluntary] this takes no issue slots, and it is one command at a time.
+//   RING         structure that is waited for
+//   cycles       1, and a read
+#macro pause(RING)
+.reg read $nothing
+.sig awake
+    scratch[read, $nothing, 0, 0, 1], structure[RING], ctx_swap[awake]
+#endm
+
 // Drop a frame: give its buffer back, then count the reason.
 //   in_handle    register, bits 31:16 are 0
 //   reason       register or constant, DROP_*

@@ -113,7 +113,8 @@ def test_a_read_occupies_port_and_buses(tmp_path: Path, count: int) -> None:
     assert memory(report, "sram0").utilisation == pytest.approx(count * HARDWARE["sram.longword_cycles"] / CYCLES)
     command, push = bus(report, "command 0"), bus(report, "S_push 0")
     assert (command.grants, command.utilisation) == (1, HARDWARE["chassis_cycles"] / CYCLES)
-    assert (push.grants, push.utilisation) == (1, pytest.approx(count * HARDWARE["sbus.longword_cycles"] / CYCLES))
+    assert push.grants == 1
+    assert push.utilisation == pytest.approx(count * HARDWARE["sbus.longword_cycles"] / CYCLES)
     for name in ("command 1", "S_push 1", "D_push", "S_pull 0", "S_pull 1", "D_pull"):
         assert (bus(report, name).grants, bus(report, name).utilisation) == (0, 0.0)
 
@@ -138,6 +139,7 @@ end#:
     assert (named.bytes, named.references, named.longwords, named.ring) == (64, 1, 1, False)
     assert (unnamed.bytes, unnamed.references) == (None, 1)
     assert named.wait_cycles == memory(report, "sram0").latency_cycles.mean
+    assert named.wait_cycles is not None and unnamed.wait_cycles is not None
     assert named.share == named.wait_cycles / (named.wait_cycles + unnamed.wait_cycles)
     idle = structure(report, "untouched", "dram")
     assert (idle.bytes, idle.references, idle.wait_cycles, idle.share) == (24, 0, 0, 0.0)
@@ -201,9 +203,7 @@ def test_a_fault_names_the_source_line(tmp_path: Path) -> None:
 
 def test_two_runs_differ_in_host_time_only(tmp_path: Path) -> None:
     file = write_cluster(tmp_path, READ.format(nops="    nop", count=2))
-    first, second = (
-        msgspec.json.decode(encode_report(report_of(file)), type=dict[str, msgspec.Raw]) for _ in range(2)
-    )
+    first, second = (msgspec.json.decode(encode_report(report_of(file)), type=dict[str, msgspec.Raw]) for _ in range(2))
     del first["run"], second["run"]
     assert first == second
 

@@ -38,8 +38,7 @@ def report(tmp_path: Path) -> Report:
 
 def printed(report: Report, *, terminal: bool = False) -> list[str]:
     file = StringIO()
-    color = "truecolor" if terminal else None
-    print_report(report, console=Console(file=file, force_terminal=terminal, width=120, color_system=color))
+    print_report(report, console=Console(file=file, force_terminal=terminal, width=120))
     return file.getvalue().splitlines()
 
 
@@ -109,7 +108,9 @@ def test_tables_hold_the_reports_numbers(report: Report) -> None:
     rows = [line.split() for line in text]
     assert ["a", "0:0", "main", *shares, f"{engine.instructions / 10:.2f}"] in rows
     assert ["mac_rx_overflow", "99", "9.9%"] in rows
-    assert ["latency,", "cycles", "1,000", "2,000", "3,000", "4,000"] in rows
+    assert ["cycles", "1,000", "2,000", "3,000", "4,000"] in rows
+    assert ["microseconds", "1.7", "3.3", "5.0", "6.7"] in rows  # at 600 MHz
+    assert "per packet: 2 instructions, 5 ME cycles not idle; references sram0 0.80" in text
     (sram,) = (memory for memory in report.chips[0].memories if memory.references)
     latency = sram.latency_cycles
     assert latency.mean is not None
@@ -126,4 +127,4 @@ def test_plain_text_fits_and_has_no_escapes(report: Report) -> None:
 
 
 def test_a_terminal_gets_emphasis(report: Report) -> None:
-    assert "\x1b[1mverdict" in printed(report, terminal=True)[0]
+    assert "\x1b[" in printed(report, terminal=True)[0]

@@ -16,7 +16,7 @@ __all__ = ["CYCLES", "report_of", "run_of", "write_cluster"]
 
 CYCLES = 1_000
 
-_SERVICE = '''\
+_SERVICE = """\
 import numpy as np
 
 from ixp_emu.cluster.service import Outcome
@@ -39,7 +39,7 @@ class Sink:
 
 def open_service(tables, ports):
     return Sink()
-'''
+"""
 
 _CLUSTER = """\
 schema = 1

@@ -132,7 +132,8 @@ summed#:
     alu[$send[1], --, B, port]
 send#:
     br_!inp_state[TX_RING_NEARLY_FULL, put#]
-    ctx_arb[voluntary], br[send#]
+    pause(tx_ring)
+    br[send#]
 put#:
     scratch[put, $send[0], (TX_RING << 2), 0, 2], structure[tx_ring], ctx_swap[put_done]
 .end

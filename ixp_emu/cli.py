@@ -25,6 +25,8 @@ __all__ = ["app", "main"]
 DONE, FAULT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
 
+COMPILING = "ixpemu: compiling the engine, once, about 30 s"
+"""Said on standard error before the first run of a version."""
 _REFRESH_SECONDS = 0.1
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """Click's base of all wrong command lines, whether typer brings its own copy of click or uses the package."""
@@ -170,6 +172,15 @@ def _check_writable(path: Path | None) -> None:
         raise InputError("may not be written", file=path)
 
 
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """A file that cannot be written is the user's to mend."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror or error}", file=path) from None
+
+
 def _start(config: ClusterConfig, resume: Path | None, *, threads: int) -> ClusterRun:
     """Load the machine, new or from a checkpoint, and have the engine compiled."""
     import numba
@@ -178,7 +189,7 @@ def _start(config: ClusterConfig, resume: Path | None, *, threads: int) -> Clust
 
     cache = numba.config.CACHE_DIR  # type: ignore[attr-defined,unused-ignore]
     if not any(Path(cache).glob("**/clock.advance_group-*.nbi")):
-        print("ixpemu: compiling the engine, once, about 30 s", file=sys.stderr)
+        print(COMPILING, file=sys.stderr)
     if resume is None:
         loaded = ClusterRun(config, threads=threads)
     else:
@@ -277,12 +288,16 @@ def _finish(cluster_run: ClusterRun, *, report_file: Path | None, save: Path | N
     if save is not None:
         from ixp_emu.cluster.checkpoint import save_checkpoint
 
-        save_checkpoint(cluster_run, save)
+        with _writing(save):
+            save_checkpoint(cluster_run, save)
     report = build_report(cluster_run.result())
     if report_file is not None:
-        write_report(report, report_file)
+        with _writing(report_file):
+            write_report(report, report_file)
+        beside = Path(f"{report_file}.config.toml")
         origin = f"# ixpemu {report.version}, seed {report.run.seed}: the configuration of {report_file.name}\n"
-        Path(f"{report_file}.config.toml").write_text(origin + toml_text(report.config), encoding="utf-8")
+        with _writing(beside):
+            beside.write_text(origin + toml_text(report.config), encoding="utf-8")
     print_report(report)
     return report.run.fault is not None
 

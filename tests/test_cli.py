@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from ixp_emu import __version__
-from ixp_emu.cli import main
+from ixp_emu.cli import COMPILING, main
 from ixp_emu.cluster.config import load_config
 from ixp_emu.report.conservation import InternalError
-from ixp_emu.report.model import read_report
-from tests.report.tiny import CYCLES, write_cluster
+from ixp_emu.report.model import encode_report, read_report
+from tests.report.tiny import CYCLES, report_of, write_cluster
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "forward.toml"
 STOP = "    ctx_arb[kill]\n"
@@ -30,6 +30,11 @@ def ixpemu(*arguments: object) -> int:
         main([str(argument) for argument in arguments])
     assert isinstance(caught.value.code, int)
     return caught.value.code
+
+
+def complaints(errors: str) -> str:
+    """Standard error without the word that the engine is being compiled, which depends on who ran before."""
+    return errors.replace(f"{COMPILING}\n", "")
 
 
 # --- run ------------------------------------------------------------------------------------------------------------
@@ -52,7 +57,7 @@ def test_packets_are_those_of_the_option(tmp_path: Path, capsys: pytest.CaptureF
     file, out = write_cluster(tmp_path, STOP), tmp_path / "out.json"
     assert ixpemu("run", file, "--packets", 3, "--cycles", 20_000, "--report", out) == 0
     assert read_report(out).traffic.offered == 3
-    assert capsys.readouterr().err == ""
+    assert complaints(capsys.readouterr().err) == ""
 
 
 def test_a_fault_is_reported_and_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,7 +73,7 @@ def test_a_defect_is_loud(tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
 
     monkeypatch.setattr("ixp_emu.report.build.check_conservation", broken)
     assert ixpemu("run", write_cluster(tmp_path, STOP)) == 1
-    assert capsys.readouterr().err == "ixpemu: internal error, a defect of ixpemu: 2 and 2 are 5\n"
+    assert complaints(capsys.readouterr().err) == "ixpemu: internal error, a defect of ixpemu: 2 and 2 are 5\n"
 
 
 def test_an_interrupted_run_reports_what_was_measured(tmp_path: Path) -> None:
@@ -88,11 +93,32 @@ def test_an_interrupted_run_reports_what_was_measured(tmp_path: Path) -> None:
         [sys.executable, "-c", code, "run", str(file), "--report", str(out), "--set", f"run.stall_after={10**15}"],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "")
+    assert (done.returncode, complaints(done.stderr)) == (128 + signal.SIGINT, "")
     report = read_report(out)
     assert CYCLES < report.run.cycles < 10**15
     assert report.run.wall_seconds > 0
     assert not report.run.complete and report.run.fault is None
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_first_compilation_is_announced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    (tmp_path / "cache" / "chip").mkdir(parents=True)
+    if cached:
+        (tmp_path / "cache" / "chip" / "clock.advance_group-1.py311.1.nbi").touch()
+    file = write_cluster(tmp_path, STOP)
+    report_of(file)  # the engine of this process looks at another folder, and is compiled by now
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path / "cache"))
+    assert ixpemu("run", file) == 0
+    assert capsys.readouterr().err == ("" if cached else f"{COMPILING}\n")
+
+
+def test_the_command_reports_what_the_library_reports(tmp_path: Path) -> None:
+    out, keys = tmp_path / "out.json", ["run.offered_packets=200", "run.warmup_packets=0", "traffic.rate=2 Gb/s"]
+    assert ixpemu("run", EXAMPLE, "--report", out, *(text for key in keys for text in ("--set", key))) == 0
+    (tmp_path / "library.json").write_bytes(encode_report(report_of(EXAMPLE, *keys)))
+    assert report_without_host_time(out) == report_without_host_time(tmp_path / "library.json")
 
 
 def report_without_host_time(file: Path) -> dict[str, object]:
@@ -130,10 +156,11 @@ def complaint(capsys: pytest.CaptureFixture[str], directory: Path, *arguments: o
     """The one message of a command that fails for bad input, without the directory."""
     assert ixpemu(*arguments) == 2
     captured = capsys.readouterr()
+    errors = complaints(captured.err)
     assert captured.out == ""
-    assert "Traceback" not in captured.err
-    assert captured.err.endswith("\n")
-    return captured.err.replace(f"{directory}{os.sep}", "").removesuffix("\n")
+    assert "Traceback" not in errors
+    assert errors.endswith("\n")
+    return errors.replace(f"{directory}{os.sep}", "").removesuffix("\n")
 
 
 def test_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -263,7 +290,7 @@ def test_output_that_cannot_be_written_is_found_before_the_run(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ixpemu("run", write_cluster(tmp_path, STOP), "--report", "/dev/full") == 2
-    assert capsys.readouterr().err == "ixpemu: No space left on device\n"
+    assert complaints(capsys.readouterr().err) == "ixpemu: /dev/full: cannot be written: No space left on device\n"
 
 
 # --- the other commands ---------------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ a part of the cluster.
 
 Two things a share of cycles cannot tell, and how they are treated:
 
-- *Polling.* A microengine that looks at an empty ring executes, so its share is an upper bound of useful work. A
-  program that never idles though the cluster takes all of its load is not named: how much of it is polling is unknown.
+- *Polling.* A microengine that looks at an empty ring executes, so its share is an upper bound of useful work; so is
+  that of scratch and of the buses it asks through. A program that never idles though the cluster takes all of its load
+  is not named: how much of it is polling is unknown.
 - *Waiting.* Contexts that all wait for memory, or for their turn, leave every capacity below its limit. If the cluster
   refuses load in that state, the waiting itself is named, with the structure, rings apart, that contexts wait for most.
 """
@@ -127,7 +128,7 @@ def _programs(chip: ChipReport, cycles: int) -> Iterator[_Candidate]:
 
 def _memory_evidence(memory: MemoryReport) -> str:
     part = {"sram0": "busier port ", "sram1": "busier port ", "dram": "data bus "}.get(memory.name, "")
-    evidence = f"{part}busy {memory.utilisation:.0%} of the time, {memory.queue:.1f} commands wait on average"
+    evidence = f"{part}busy {memory.utilisation:.0%} of the time, {memory.queue:.1f} commands wait"
     latency = memory.latency_cycles
     return evidence if latency.mean is None else f"{evidence}, latency {latency.mean:.0f} (idle {latency.idle})"
 
@@ -151,12 +152,12 @@ def _waiting(
         return waited / cycles / (_CONTEXTS * len(chip.microengines)) if chip.microengines else 0.0
 
     chip = max(chips, key=lambda item: (sum(port.frames_lost for port in item.ports) > 0, outstanding(item)))
-    evidence = f"nothing is full (most is {ranked[0].resource}, {ranked[0].utilisation:.0%}): contexts wait"
+    evidence = "nothing is full"
     rows = rows_of(chip)
     if rows:
         most = max(rows, key=lambda row: row.wait_cycles or 0)
         share = (most.wait_cycles or 0) / sum(row.wait_cycles or 0 for row in rows)
-        evidence += f", {share:.0%} of it for {most.name} in {most.memory}"
+        evidence = f"{share:.0%} of it for {most.name} in {most.memory}; {evidence}"
     return Bottleneck(
         resource=f"waiting contexts of chip {chip.name}",
         utilisation=min(outstanding(chip), 1.0),

@@ -86,9 +86,9 @@ def headroom_line(report: Report) -> str:
     if found.headroom == 0:
         text = "none: the cluster took less than was offered" if found.utilisation < 1 else "none"
     elif found.headroom >= 1:
-        text = f"at most {1 + found.headroom:.1f} times this load"
+        text = f"about {1 + found.headroom:.1f} times this load"
     else:
-        text = f"at most {found.headroom:.0%} more load"
+        text = f"about {found.headroom:.0%} more load"
     if found.others:
         text += f"; next is {found.others[0].resource}, {found.others[0].utilisation:.0%} busy"
     return text

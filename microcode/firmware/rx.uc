@@ -58,7 +58,7 @@
 // another mpacket: then `late` becomes 1, and the hash is made of the whole frame.
 //   hash, late   set
 //   in_done      register, from element_done
-//   cycles       23 with a plain header of UDP
+//   cycles       29 for UDP, 28 for TCP without options
 #macro hash_first(in_done)
 .reg ports total behind
     local_csr_wr[crc_remainder, 0]

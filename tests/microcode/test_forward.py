@@ -182,7 +182,8 @@ def test_ports_are_part_of_a_flow_only_of_unfragmented_tcp_and_udp(tmp_path: Pat
 
 
 def test_packets_of_a_flow_share_worker_and_element_whatever_their_options(tmp_path: Path) -> None:
-    # Behind the longest header the ports lie in the second mpacket; receive must find them all the same.
+    # The ports lie behind up to ten longwords, in the first mpacket or in the second; a fragment, or a packet that ends
+    # before both ports, has none and belongs to the flow with ports 0.
     frames = [
         ipv4(
             length,
@@ -192,11 +193,12 @@ def test_packets_of_a_flow_share_worker_and_element_whatever_their_options(tmp_p
             ports=(flow * 1001, 80),
             fragment=fragment,
             identification=flow,
+            total_length=None if payload is None else 20 + 4 * longwords + payload,
         )
         for flow in range(12)
-        for longwords in (0, 1, 2, 7, 8, 9, 10, 0)
-        for length in (90, 128, 700)
-        for fragment in (0, 0x2000)
+        for longwords in (0, 1, 2, 6, 7, 8, 9, 10, 0)
+        for length in ((64, 65, 700) if longwords < 7 else (90, 700))
+        for fragment, payload in ((0, None), (0, 4), (0, 3), (0, 0), (0x2000, None))
     ]
     run = run_frames(tmp_path, frames, defines=ROOMY, traffic={"back_pressure": "true"})
     assert_forwarded(run, frames)

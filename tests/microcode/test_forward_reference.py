@@ -70,7 +70,9 @@ def mirror(run: ClusterRun) -> ReferenceChip:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "flow_table"), [("64", "sram1"), ('"imix"', "scratch"), ("64", "dram")], ids=["64-sram1", "imix-scratch", "64-dram"]
+    ("sizes", "flow_table"),
+    [("64", "sram1"), ('"imix"', "scratch"), ("64", "dram")],
+    ids=["64-sram1", "imix-scratch", "64-dram"],
 )
 def test_fifty_packets_agree_with_the_reference(tmp_path: Path, sizes: str, flow_table: str) -> None:
     path = tmp_path / "cluster.toml"

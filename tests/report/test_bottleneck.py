@@ -89,7 +89,7 @@ def test_the_busiest_capacity_and_its_headroom() -> None:
     assert found is not None
     assert (found.resource, found.utilisation) == ("sram1 of chip a", 0.5)
     assert found.headroom == pytest.approx(1.0)
-    assert found.evidence == ("busier port busy 50% of the time, 1.5 commands wait on average, latency 120 (idle 90)")
+    assert found.evidence == ("busier port busy 50% of the time, 1.5 commands wait, latency 120 (idle 90)")
     assert [(other.resource, other.utilisation) for other in found.others] == [("forward MEs of chip a", 0.4)]
 
 
@@ -150,9 +150,7 @@ def test_refused_load_with_nothing_full_is_waiting() -> None:
     assert named.resource == "dram of chip a"
     assert waiting.resource == "waiting contexts of chip a"
     assert waiting.utilisation == 2_000 / CYCLES / 8  # 2 commands under way on average, 8 contexts
-    assert waiting.evidence == (
-        "nothing is full (most is dram of chip a, 79%): contexts wait, 75% of it for flow_table in sram1"
-    )
+    assert waiting.evidence == "75% of it for flow_table in sram1; nothing is full"
     assert waiting.headroom == 0
     assert waiting.others[0].resource == "dram of chip a"
 

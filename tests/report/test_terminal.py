@@ -53,7 +53,7 @@ def test_three_lines_come_first(report: Report) -> None:
     assert printed(replace(report, bottleneck=limit))[:4] == [
         "verdict     900 of 1,000 packets delivered, 99 lost, not at line rate: 1.250 Mpps, 0.840 Gb/s",
         "bottleneck  sram1 of chip a: busier port busy 80% of the time",
-        "headroom    at most 25% more load; next is tx MEs of chip a, 50% busy",
+        "headroom    about 25% more load; next is tx MEs of chip a, 50% busy",
         "",
     ]
 
@@ -82,10 +82,10 @@ def test_a_fault_is_the_first_thing_read(report: Report) -> None:
     [
         (0.0, 0.97, "none: the cluster took less than was offered"),
         (0.0, 1.0, "none"),
-        (0.25, 0.8, "at most 25% more load"),
-        (0.999, 0.5, "at most 100% more load"),
-        (1.0, 0.5, "at most 2.0 times this load"),
-        (9.0, 0.1, "at most 10.0 times this load"),
+        (0.25, 0.8, "about 25% more load"),
+        (0.999, 0.5, "about 100% more load"),
+        (1.0, 0.5, "about 2.0 times this load"),
+        (9.0, 0.1, "about 10.0 times this load"),
     ],
 )
 def test_headroom_in_words(report: Report, headroom: float, utilisation: float, text: str) -> None:

@@ -29,6 +29,7 @@ __all__ = ["ClusterRun", "Progress", "RunResult", "read_port"]
 CHECK_CYCLES = 10_000
 """Cycles between two looks at whether the run is over, once all frames may have entered."""
 _SLICE_SECONDS = 0.1
+_LONGEST_SLICE = 1 << 40
 _LINE_BITS_PER_SECOND = 1_000_000_000
 
 
@@ -204,7 +205,7 @@ class ClusterRun:
             started = time.perf_counter()
             self._observe(self.machine.advance(until))
             taken = time.perf_counter() - started
-            step = max(CHECK_CYCLES, min(2 * step, int(step * _SLICE_SECONDS / max(taken, 1e-4))))
+            step = max(CHECK_CYCLES, min(2 * step, int(step * _SLICE_SECONDS / max(taken, 1e-4)), _LONGEST_SLICE))
             self.now = until
             if self.machine.faulted():
                 self.fault = self._describe_fault()

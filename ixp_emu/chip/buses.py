@@ -77,6 +77,13 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
     chip.keys[u(CMD_ARBITER + cluster)] = following
 
 
+@small
+def _from_last(waiting: int, last: int) -> int:
+    """Bits of up to 8 masters, rotated so that the one after the last granted comes first."""
+    first = (last + 1) & 7
+    return ((waiting >> first) | (waiting << (8 - first))) & 0xFF
+
+
 # --- pull buses -------------------------------------------------------------------------------------------------
 
 
@@ -98,25 +105,26 @@ def _request_pull(chip: Any, slot: int, command: Any, time: int) -> None:
         chip.pool[u(queue.tail)].pull_next = slot
     queue.tail = slot
     queue.count += 1
+    chip.pull_waiting[u(bus)] |= 1 << _pull_master(command.unit)
     hasten(chip, PULL + bus, 0, edge(max(time, chip.pull_free[u(bus)])))
 
 
 @compiled
 def pull_step(chip: Any, bus: int, time: int) -> None:
     """Phase 0 of an edge: grant one pull, sample its operand."""
-    masters = 1 if bus == 2 else 4
-    last = chip.pull_last[u(bus)]
-    for step in range(1, masters + 1):
-        master = (last + step) % masters
+    rotated = _from_last(chip.pull_waiting[u(bus)], chip.pull_last[u(bus)])
+    while rotated != 0:
+        master = (chip.pull_last[u(bus)] + 1 + count_trailing_zeros(rotated)) & 7
+        rotated &= rotated - 1
         queue = chip.pull[u(bus), u(master)]
-        if queue.count == 0:
-            continue
         slot = queue.head
         command = chip.pool[u(slot)]
         if command.ready > time:
             continue
         queue.head = command.pull_next
         queue.count -= 1
+        if queue.count == 0:
+            chip.pull_waiting[u(bus)] &= ~(1 << master)
         words = s64(command.pull_words)
         if command.action & ACTION_MEDIA:
             cycles = (words >> 1) * chip.dbus_media_cycles
@@ -155,10 +163,11 @@ def pull_step(chip: Any, bus: int, time: int) -> None:
             deliver(chip, pulled, aux)
         break
     following = NEVER
-    for master in range(masters):
-        queue = chip.pull[u(bus), u(master)]
-        if queue.count > 0:
-            following = min(following, chip.pool[u(queue.head)].ready)
+    waiting = chip.pull_waiting[u(bus)]
+    while waiting != 0:
+        head = chip.pull[u(bus), u(count_trailing_zeros(waiting))].head
+        waiting &= waiting - 1
+        following = min(following, chip.pool[u(head)].ready)
     if following < NEVER:
         following = event_key(edge(max(following, chip.pull_free[u(bus)])), 0, PULL + bus)
     chip.keys[u(PULL + bus)] = following
@@ -182,17 +191,17 @@ def _copy_signal(command: Any, signal: Any) -> None:
 @compiled
 def push_step(chip: Any, bus: int, time: int) -> None:
     """Phase 0 of an edge: grant one push; its registers and signals follow as a delivery."""
-    masters = 1 if bus == 2 else 6
-    last = chip.push_last[u(bus)]
-    for step in range(1, masters + 1):
-        master = (last + step) % masters
+    rotated = _from_last(chip.push_waiting[u(bus)], chip.push_last[u(bus)])
+    while rotated != 0:
+        master = (chip.push_last[u(bus)] + 1 + count_trailing_zeros(rotated)) & 7
+        rotated &= rotated - 1
         queue = chip.push[u(bus), u(master)]
-        if queue.count == 0:
-            continue
         command = chip.pool[u(queue.head)]
         if command.ready > time:
             continue
         slot = pop(chip, queue)
+        if queue.count == 0:
+            chip.push_waiting[u(bus)] &= ~(1 << master)
         words = s64(command.push_words)
         if bus == 2:
             beat = chip.dbus_media_cycles if command.action & ACTION_MEDIA else chip.dbus_cycles
@@ -215,19 +224,22 @@ def push_step(chip: Any, bus: int, time: int) -> None:
             deliver_media(chip, arrival, slot)
         else:
             deliver(chip, arrival, slot)
-        for unit in range(5):
-            if chip.unit_blocked[u(unit)]:
-                chip.unit_blocked[u(unit)] = 0
-                if unit == DRAM:
-                    hasten(chip, UNIT + DRAM, 1, time)
-                else:
-                    schedule_unit(chip, unit, time)
+        blocked = chip.blocked_units
+        chip.blocked_units = 0
+        while blocked != 0:
+            unit = count_trailing_zeros(blocked)
+            blocked &= blocked - 1
+            if unit == DRAM:
+                hasten(chip, UNIT + DRAM, 1, time)
+            else:
+                schedule_unit(chip, unit, time)
         break
     following = NEVER
-    for master in range(masters):
-        queue = chip.push[u(bus), u(master)]
-        if queue.count > 0:
-            following = min(following, chip.pool[u(queue.head)].ready)
+    waiting = chip.push_waiting[u(bus)]
+    while waiting != 0:
+        head = chip.push[u(bus), u(count_trailing_zeros(waiting))].head
+        waiting &= waiting - 1
+        following = min(following, chip.pool[u(head)].ready)
     if following < NEVER:
         following = event_key(edge(max(following, chip.push_free[u(bus)])), 0, PUSH + bus)
     chip.keys[u(PUSH + bus)] = following

@@ -162,6 +162,20 @@ def set_up_ports(chip: Any, count: int) -> None:
         port["byte_num"], port["byte_den"] = cycles // divisor, per // divisor
 
 
+def _store(chip: Any, engine: int, rows: NDArray[Any]) -> int:
+    """Put rows into a control store image; one that another ME has already is shared."""
+    for other in range(layout.ENGINES):
+        image = int(chip["me"]["store"][other])
+        if other != engine and chip["me"]["program_words"][other] == len(rows):
+            if np.array_equal(chip["store"][image][: len(rows)], rows):
+                return image
+    used = {int(me["store"]) for number, me in enumerate(chip["me"]) if number != engine and me["program_words"]}
+    image = next(number for number in range(layout.ENGINES) if number not in used)
+    chip["store"][image] = np.zeros((), layout.ROW)
+    chip["store"][image][: len(rows)] = rows
+    return image
+
+
 def load_program(
     chip: Any,
     engine: int,
@@ -185,8 +199,8 @@ def load_program(
     me = chip["me"][engine]
     if np.isin(rows["target"][rows["kind"] == Kind.CSR_WRITE], _NEIGHBOR_SIGNALS).any():
         chip["engine_lookahead"] = min(int(chip["engine_lookahead"]), int(chip["neighbor_latency"]))
-    chip["store"][engine][: len(rows)] = rows
     me["program_words"] = len(rows)
+    me["store"] = _store(chip, engine, rows)
     me["enabled"] = contexts & (0x55 if four_contexts else 0xFF)
     me["context_step"] = 2 if four_contexts else 1
     me["ready"] = me["enabled"]

@@ -80,6 +80,7 @@ def reply(chip: Any, slot: int, command: Any, bus: int, master: int, time: int) 
     """Ask for the push bus from ``time`` on."""
     command.ready = time
     append(chip, chip.push[u(bus), u(master)], slot)
+    chip.push_waiting[u(bus)] |= 1 << s64(master)
     hasten(chip, PUSH + bus, 0, edge(max(time, chip.push_free[u(bus)])))
 
 

@@ -82,7 +82,7 @@ def _eligible_time(chip: Any, index: int) -> int:
         time = s64(command.pulled)
     else:
         if chip.push[u(2), u(0)].count >= chip.dbus_depth:
-            chip.unit_blocked[u(DRAM)] = 1
+            chip.blocked_units |= 1 << DRAM
             return NEVER
         time = 0
     before = _activation(chip, bank, command)

@@ -188,6 +188,7 @@ MICROENGINE = np.dtype(
         ("state", np.int64),  # ME_* of ixp_emu.chip.microengine
         ("context", np.int64),
         ("program_words", np.int64),
+        ("store", np.int64),  # which control store image it runs; MEs with the same program share one
         ("enabled", np.int64),
         ("ready", np.int64),  # bit c: context c waits and its request is satisfied
         ("context_step", np.int64),  # 1, or 2 in 4-context mode
@@ -357,10 +358,12 @@ _CHIP_FIELDS: list[Any] = [
     ("read_free", np.int64, (TARGETS,)),
     ("write_free", np.int64, (TARGETS,)),
     ("unit_free", np.int64, (TARGETS,)),
-    ("unit_blocked", np.int64, (TARGETS,)),  # head waits for room in a push queue
+    ("blocked_units", np.int64),  # bit per unit: its head waits for room in a push queue
     # buses: 0, 1 the clusters' S buses, 2 the D bus
     ("push", QUEUE, (3, 6)),
     ("pull", QUEUE, (3, 4)),
+    ("push_waiting", np.int64, (3,)),  # bit per master: its queue is not empty
+    ("pull_waiting", np.int64, (3,)),
     ("push_free", np.int64, (3,)),
     ("pull_free", np.int64, (3,)),
     ("push_last", np.int64, (3,)),

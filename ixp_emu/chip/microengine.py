@@ -44,6 +44,7 @@ from ixp_emu.chip.layout import (
     LOCAL_MEMORY_WORDS,
     MSF,
     NEIGHBOR,
+    SINK,
     SRAM0,
     SRAM_IN,
     SRAM_OUT,
@@ -150,6 +151,30 @@ def _post_modify(me: Any, row: Any, context: int) -> None:
             me.lm_word[u(context), u(group)] = (me.lm_word[u(context), u(group)] + change) & 1023
         else:
             me.t_index = (me.t_index + change) & 127
+
+
+@small
+def _in_flight(me: Any, ia: int, ib: int, idst: int) -> bool:
+    """Whether a command in flight will write a register that is read, or sample one that is written."""
+    busy = 0
+    if ia < NEIGHBOR:
+        busy |= s64(me.busy[u(ia)])
+    if ib < NEIGHBOR:
+        busy |= s64(me.busy[u(ib)])
+    if idst < NEIGHBOR:
+        busy |= s64(me.busy[u(idst)])
+    return busy != 0
+
+
+@small
+def _swap_out(me: Any, context: int, pc: int, executed: int) -> None:
+    """The running context leaves: it will go on at ``pc``."""
+    me.pc[u(context)] = pc
+    me.instructions[u(context)] += executed - me.since
+    me.since = executed
+    if request_satisfied(s64(me.request[u(context)]), s64(me.signals[u(context)])):
+        me.ready |= 1 << context
+    me.state = ME_CHOOSING
 
 
 @small
@@ -278,6 +303,8 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
     last_result = me.last_result
     last_a = me.last_a
     after = me.after
+    slots = me.after_slots
+    store = me.store
     program_words = me.program_words
     start = time
     lost = 0
@@ -315,65 +342,86 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         if time >= until:
             chip.keys[u(engine)] = event_key(time, 3, engine)
             break
-        if after == 0 and me.index_writes == 0 and me.csr_pending == 0:
+        through = False  # the defer slots of a branch or swap are through
+        if me.csr_pending == 0:
             # a stretch of plain rows
             while time < until:
-                row = chip.store[u(engine), u(pc)]
-                if row.flags & ROW_PLAIN == 0:
+                row = chip.store[u(store), u(pc)]
+                flags = s64(row.flags)
+                if flags & ROW_PLAIN == 0:
+                    break
+                ia = s64(row.a) + (offset & row.a_mask)
+                ib = s64(row.b) + (offset & row.b_mask)
+                idst = s64(row.d) + (offset & row.d_mask)
+                if flags & ROW_TRANSFER and _in_flight(me, ia, ib, idst):
                     break
                 kind = s64(row.kind)
                 time += 1
                 pc += 1
+                branch = False
                 if kind < Kind.ALU_END:
-                    last_a = s64(me.file[u(s64(row.a) + (offset & row.a_mask))])
-                    right = s64(me.file[u(s64(row.b) + (offset & row.b_mask))])
-                    result, carry, overflow = alu(kind, last_a, right, carry)
+                    last_a = s64(me.file[u(ia)])
+                    result, carry, overflow = alu(kind, last_a, s64(me.file[u(ib)]), carry)
                     last_result = result
-                    me.file[u(s64(row.d) + (offset & row.d_mask))] = result
+                    me.file[u(idst)] = result
                 elif kind == Kind.SHIFT:
-                    left = s64(me.file[u(s64(row.a) + (offset & row.a_mask))])
-                    right = s64(me.file[u(s64(row.b) + (offset & row.b_mask))])
-                    right = _shifted(s64(row.special), s64(row.shift), last_a, right)
+                    left = s64(me.file[u(ia)])
+                    right = _shifted(s64(row.special), s64(row.shift), last_a, s64(me.file[u(ib)]))
                     last_a = left
                     result, carry, overflow = shift_logic(s64(row.option), left, right, carry)
                     last_result = result
-                    me.file[u(s64(row.d) + (offset & row.d_mask))] = result
+                    me.file[u(idst)] = result
                 elif kind == Kind.IMMED:
                     last_result = s64(row.imm)
-                    me.file[u(s64(row.d) + (offset & row.d_mask))] = last_result
+                    me.file[u(idst)] = last_result
                 elif kind == Kind.LD_FIELD:
-                    right = s64(me.file[u(s64(row.b) + (offset & row.b_mask))])
-                    right = _shifted(s64(row.special), s64(row.shift), last_a, right)
+                    right = _shifted(s64(row.special), s64(row.shift), last_a, s64(me.file[u(ib)]))
                     field = s64(row.imm)
-                    left = s64(me.file[u(s64(row.a) + (offset & row.a_mask))])
-                    last_result = (left & (field ^ 0xFFFFFFFF)) | (right & field)
-                    me.file[u(s64(row.d) + (offset & row.d_mask))] = last_result
+                    last_result = (s64(me.file[u(ia)]) & (field ^ 0xFFFFFFFF)) | (right & field)
+                    me.file[u(idst)] = last_result
                     if row.option:
                         result = last_result
                         carry = 0
                         overflow = 0
+                elif kind == Kind.BRANCH:
+                    branch = True
+                elif kind == Kind.BRANCH_CC:
+                    branch = _condition(s64(row.option), result, carry, overflow)
+                elif kind == Kind.BRANCH_BIT:
+                    branch = (s64(me.file[u(ia)]) >> s64(row.imm)) & 1 != row.option
+                elif kind == Kind.BRANCH_BYTE:
+                    branch = ((s64(me.file[u(ia)]) >> s64(row.shift)) & 0xFF == row.imm) != (row.option != 0)
                 else:
-                    taken = True
-                    if kind == Kind.BRANCH_CC:
-                        taken = _condition(s64(row.option), result, carry, overflow)
-                    elif kind == Kind.BRANCH_BIT:
-                        left = s64(me.file[u(s64(row.a) + (offset & row.a_mask))])
-                        taken = (left >> s64(row.imm)) & 1 != row.option
-                    elif kind == Kind.BRANCH_BYTE:
-                        left = s64(me.file[u(s64(row.a) + (offset & row.a_mask))])
-                        taken = ((left >> s64(row.shift)) & 0xFF == row.imm) != (row.option != 0)
-                    elif kind == Kind.BRANCH_CTX:
-                        taken = (context == row.imm) != (row.option != 0)
-                    if taken:
+                    branch = (context == row.imm) != (row.option != 0)
+                if slots > 0:
+                    slots -= 1
+                    if slots == 0:
+                        through = True
+                        break
+                elif branch:
+                    if row.defer == 0:
                         pc = s64(row.target)
                         time += row.slots
                         lost += row.slots
-            if time >= until:
+                    else:
+                        after = 1
+                        slots = s64(row.defer)
+                        me.after_lost = s64(row.slots) - slots
+                        me.after_target = s64(row.target)
+            if time >= until and not through:
                 continue
+        if through:
+            time += me.after_lost
+            lost += me.after_lost
+            pc = me.after_target
+            if after == 2:
+                _swap_out(me, context, pc, me.executing + time - start - lost)
+            after = 0
+            continue
         if pc >= program_words:
             fail(chip, Fault.PC_OUTSIDE, time, engine, pc, context)
             break
-        row = chip.store[u(engine), u(pc)]
+        row = chip.store[u(store), u(pc)]
         kind = s64(row.kind)
         flags = s64(row.flags)
         ia = s64(row.a) + (offset & row.a_mask)
@@ -393,12 +441,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                     fail(chip, Fault.LOCAL_MEMORY, time, engine, pc, context)
                     break
             if flags & ROW_TRANSFER:
-                busy = 0
-                if ia < NEIGHBOR:
-                    busy |= s64(me.busy[u(ia)])
-                if ib < NEIGHBOR:
-                    busy |= s64(me.busy[u(ib)])
-                if busy != 0:
+                if _in_flight(me, ia, ib, SINK):
                     if time >= safe:
                         chip.keys[u(engine)] = event_key(time, 3, engine)
                         break
@@ -606,7 +649,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         if leave:
             # what follows happens behind the defer slots
             after = leave
-            me.after_slots = s64(row.defer)
+            slots = s64(row.defer)
             me.after_lost = s64(row.slots) - s64(row.defer)
             if leave == 1:
                 me.after_target = target
@@ -615,11 +658,11 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 me.after_target = pc + s64(row.defer)
                 if kind == Kind.CTX_ARB and row.special:
                     me.after_target = s64(row.target)
-            if me.after_slots > 0:
+            if slots > 0:
                 continue
         elif after:
-            me.after_slots -= 1
-            if me.after_slots > 0:
+            slots -= 1
+            if slots > 0:
                 continue
         else:
             continue
@@ -628,13 +671,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         lost += me.after_lost
         pc = me.after_target
         if after == 2:
-            me.pc[u(context)] = pc
-            executed = me.executing + time - start - lost
-            me.instructions[u(context)] += executed - me.since
-            me.since = executed
-            if request_satisfied(s64(me.request[u(context)]), s64(me.signals[u(context)])):
-                me.ready |= 1 << context
-            me.state = ME_CHOOSING
+            _swap_out(me, context, pc, me.executing + time - start - lost)
         after = 0
 
     if me.state != ME_CHOOSING and me.state != ME_IDLE:
@@ -648,5 +685,6 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
     me.last_result = last_result
     me.last_a = last_a
     me.after = after
+    me.after_slots = slots
 
 

@@ -500,8 +500,7 @@ def _is_plain(row: Any, program_words: int) -> bool:
     """Whether the engine's short loop may execute a row."""
     return (
         int(row["kind"]) in _PLAIN_KINDS
-        and row["flags"] == 0
-        and row["defer"] == 0
+        and row["flags"] & ROW_INDEXED == 0
         and (row["kind"] < Kind.BRANCH or row["target"] < program_words)
     )
 

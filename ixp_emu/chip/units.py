@@ -42,7 +42,7 @@ def unit_time(chip: Any, unit: int, now: int) -> int:
     if command.push_words > 0:
         queue = chip.push[u(bus_of(command.me)), u(command.master)]
         if queue.count >= chip.sbus_depth:
-            chip.unit_blocked[u(unit)] = 1
+            chip.blocked_units |= 1 << unit
             return NEVER
     return max(time, now)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 from collections.abc import Sequence
 from math import gcd
@@ -60,6 +61,15 @@ _NEIGHBOR_SIGNALS = [LOCAL_CSRS[f"{way}_NEIGHBOR_SIGNAL"].address for way in ("N
 _ERRATUM_ELEMENTS = (0, 9, 18, 27)
 
 
+def _mapped(size_bytes: int) -> mmap.mmap:
+    """Zeroed memory that costs nothing until touched, in huge pages where the system has them."""
+    block = mmap.mmap(-1, size_bytes)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):
+            block.madvise(mmap.MADV_HUGEPAGE)
+    return block
+
+
 class Memories:
     """The mapped SRAM and DRAM of one chip; pages cost nothing until touched.
 
@@ -71,7 +81,7 @@ class Memories:
         self._maps: list[mmap.mmap] = []
         self.words: dict[int, NDArray[np.uint32]] = {}
         for target, name in ((SRAM0, "sram"), (SRAM1, "sram"), (DRAM, "dram")):
-            block = mmap.mmap(-1, hardware[f"{name}.size_bytes"])
+            block = _mapped(hardware[f"{name}.size_bytes"])
             self._maps.append(block)
             self.words[target] = np.frombuffer(block, np.uint32)
 
@@ -96,7 +106,7 @@ def _set_lookaheads(chip: Any, hardware: Hardware) -> None:
 
 def new_chips(count: int) -> NDArray[Any]:
     """Records of ``count`` chips, all zero; only touched pages cost memory."""
-    block = mmap.mmap(-1, CHIP.itemsize * count)
+    block = _mapped(CHIP.itemsize * count)
     return np.frombuffer(block, CHIP)
 
 

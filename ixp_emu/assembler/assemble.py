@@ -185,7 +185,8 @@ class _Assembly:
         words = declarations.words
         if len(words) > CONTROL_STORE_WORDS:
             raise InputError(
-                f"program too long: {len(words)} words, {CONTROL_STORE_WORDS} available", file=self._parsed.name
+                f"program too long: {len(words)} words, {CONTROL_STORE_WORDS} available",
+                file=next(iter(self._parsed.sources), self._parsed.name),
             )
         contexts = self._contexts(declarations)
         variables = [variable for scope in declarations.program.descendants() for variable in scope.variables.values()]

@@ -420,7 +420,7 @@ _CHIP_FIELDS: list[Any] = [
     ("port", PORT, (PORTS,)),
     # egress log in host memory: EGRESS rows and a byte arena
     ("egress_rows", np.int64),
-    ("egress_capacity", np.int64),
+    ("egress_capacity", np.int64),  # 0: no log is kept
     ("egress_count", np.int64),
     ("egress_arena", np.int64),
     ("egress_arena_bytes", np.int64),

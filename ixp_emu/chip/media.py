@@ -354,7 +354,7 @@ def media_tx_step(chip: Any, time: int) -> None:
             port.tx_bytes -= length
             port.frames_out += 1
             port.bytes_out += length
-            if port.kind == PORT_TRAFFIC:
+            if port.kind == PORT_TRAFFIC and chip.egress_capacity > 0:
                 _log_egress(chip, port, index, s64(port.tx_start[head]), length, time)
             port.tx_head = (port.tx_head + 1) & _RING
             port.tx_count -= 1

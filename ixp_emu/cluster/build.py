@@ -109,10 +109,10 @@ def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> Chi
     programs: dict[str, Program] = {}
     for name in chip.engines:
         mine_at = {s.name: locations[s.name] for s in parsed[name].structures}
-        key = (id(parsed[name]), tuple(sorted((n, at.memory, at.base) for n, at in mine_at.items())))
-        if key not in cache:
-            cache[key] = assemble(parsed[name], locations=mine_at)
-        programs[name] = cache[key]
+        placed_key = (id(parsed[name]), tuple(sorted((n, at.memory, at.base) for n, at in mine_at.items())))
+        if placed_key not in cache:
+            cache[placed_key] = assemble(parsed[name], locations=mine_at)
+        programs[name] = cache[placed_key]
     return ChipImage(chip, programs, structures, services)
 
 
@@ -130,7 +130,7 @@ def structure_words(
     location = placed.location
     memory = chip["scratch"] if location.memory == "scratch" else memories.words[_TARGETS[location.memory]]
     first = location.base // 4
-    return memory[first : first + (placed.size_bytes // 4 if longwords is None else longwords)]  # type: ignore[no-any-return]
+    return memory[first : first + (placed.size_bytes // 4 if longwords is None else longwords)]
 
 
 def _fill(chip: Any, memories: Memories, image: ChipImage, name: str, values: Sequence[int] | npt.NDArray[Any]) -> None:

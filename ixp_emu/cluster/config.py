@@ -27,7 +27,7 @@ from ixp_emu.cluster.resolve import (
     resolve_program,
     resolve_traffic,
 )
-from ixp_emu.cluster.schema import GENERATOR_KEYS, TRACE_KEYS, Document, Placement, Program, Run, Traffic
+from ixp_emu.cluster.schema import GENERATOR_KEYS, LENGTH_KEYS, TRACE_KEYS, Document, Placement, Program, Run, Traffic
 from ixp_emu.cluster.toml_lines import KeyPath
 from ixp_emu.cluster.topology import Chip, Link, Port, engine_name, engine_number
 from ixp_emu.errors import InputError
@@ -55,8 +55,9 @@ __all__ = [
 EXTENSION_GROUP = "ixpemu.extensions"
 """Entry-point group; an extension's name is the top-level table of cluster.toml that it owns."""
 
+# An override of the first key drops the others from the file. How many packets to offer belongs to their source.
 _ALTERNATIVES: tuple[tuple[KeyPath, tuple[KeyPath, ...]], ...] = (
-    (("traffic", "pcap"), tuple(("traffic", key) for key in GENERATOR_KEYS)),
+    (("traffic", "pcap"), (*(("traffic", key) for key in GENERATOR_KEYS), *(("run", key) for key in LENGTH_KEYS))),
     (("traffic", "generator"), tuple(("traffic", key) for key in TRACE_KEYS)),
 )
 

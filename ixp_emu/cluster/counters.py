@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ixp_emu.chip.chip import cycle_accounts
+from ixp_emu.chip.compiled import NEVER
+from ixp_emu.chip.layout import DRAM
 
 __all__ = ["Counters", "take_counters"]
 
@@ -66,7 +68,9 @@ class Counters:
 def take_counters(chips: npt.NDArray[Any], now: int) -> Counters:
     """Copy the counters of chips that have executed the cycles before ``now``.
 
-    Work that a bus or unit was granted but does after ``now`` is taken off its busy cycles.
+    Work that a bus or unit was granted but does after ``now`` is taken off its busy cycles. DRAM's data bus is reserved
+    ahead, with gaps that the record does not tell from data: all of it beyond ``now`` is taken off, at most one row
+    activation or refresh too much.
     """
     values = {name: chips[name].astype(np.int64) for name in _CHIP_FIELDS}
     for busy, free in (
@@ -78,6 +82,10 @@ def take_counters(chips: npt.NDArray[Any], now: int) -> Counters:
     ):
         beyond = np.maximum(chips[free] - now, 0)
         values[busy] -= np.where(values[busy] > 0, beyond, 0)
+    dram_busy = values["unit_busy"][:, DRAM]
+    dram_busy -= np.minimum(np.maximum(chips["dram_bus_free"] - now, 0), dram_busy)
+    for busy, end in (("rx_spi_busy", "rx_end"), ("tx_spi_busy", "tx_end")):
+        values[busy] -= np.where(chips[end] == NEVER, 0, np.maximum(chips[end] - now, 0))
     for name in _PORT_FIELDS:
         values[f"port_{name}"] = chips["port"][name].astype(np.int64)
     accounts = [cycle_accounts(chip, now) for chip in chips]

@@ -28,7 +28,7 @@ class ExpectedFrames:
     """The frames that should leave, one row each, in the order of the inputs that cause them.
 
     Attributes:
-        digest: uint64, of the bytes expected (`frames.digest_frames`).
+        digest: uint64, of the bytes expected (`Frames.digests`).
         port: uint16, egress port.
         flow: uint32, `frames.NO_FLOW` for a frame whose order does not matter.
         input: int64, index of the offered frame; `NO_INPUT` for a frame made by a service.

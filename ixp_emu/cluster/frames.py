@@ -1,4 +1,7 @@
-"""A batch of Ethernet frames as plain arrays, and the digest by which a frame is known again at egress."""
+"""A batch of Ethernet frames as plain arrays, and the digest by which a frame is known again at egress.
+
+The compiled loops are in `frame_kernels`, imported where they run: whoever only names the type does without numba.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ixp_emu.chip.compiled import kernel, small
-
-__all__ = [
-    "MINIMUM_FRAME_BYTES",
-    "NO_FLOW",
-    "NO_TAG",
-    "Frames",
-    "copy_frames",
-    "digest_bytes",
-    "digest_finish",
-    "digest_frames",
-    "digest_step",
-    "slot_offsets",
-]
+__all__ = ["MINIMUM_FRAME_BYTES", "NO_FLOW", "NO_TAG", "Frames", "digest_bytes", "slot_offsets"]
 
 _COLUMN_TYPES: dict[str, np.dtype[Any]] = {
     "data": np.dtype(np.uint8),
@@ -92,6 +82,8 @@ class Frames:
 
     def padded(self, minimum_bytes: int = MINIMUM_FRAME_BYTES) -> Frames:
         """The same frames in a new arena, shorter ones lengthened with zeros, as a sending MAC does."""
+        from ixp_emu.cluster.frame_kernels import copy_frames
+
         length = np.maximum(self.length, np.uint32(minimum_bytes))
         offset, arena_bytes = slot_offsets(length)
         data = np.zeros(arena_bytes, dtype=np.uint8)
@@ -101,6 +93,8 @@ class Frames:
     @classmethod
     def from_bytes(cls, contents: Iterable[bytes], **columns: npt.ArrayLike) -> Frames:
         """Frames with the given contents; columns not given are 0 (arrival, port), `NO_FLOW` and `NO_TAG`."""
+        from ixp_emu.cluster.frame_kernels import copy_frames
+
         listed = list(contents)
         length = np.array([len(one) for one in listed], dtype=np.uint32)
         offset, arena_bytes = slot_offsets(length)
@@ -151,7 +145,9 @@ class Frames:
         return Frames(data=data, offset=offset, **columns)
 
     def digests(self) -> npt.NDArray[np.uint64]:
-        """The digest of each frame, see `digest_frames`."""
+        """The digest of each frame, see `frame_kernels.digest_frames`."""
+        from ixp_emu.cluster.frame_kernels import digest_frames
+
         return digest_frames(self.data, self.offset, self.length)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -172,76 +168,9 @@ def slot_offsets(length: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint64]
     return end - slot, int(end[-1]) if len(end) else 0
 
 
-@kernel
-def copy_frames(
-    source: npt.NDArray[np.uint8],
-    source_offset: npt.NDArray[np.uint64],
-    length: npt.NDArray[np.uint32],
-    target: npt.NDArray[np.uint8],
-    target_offset: npt.NDArray[np.uint64],
-) -> None:
-    """Copy `length[i]` bytes from `source_offset[i]` to `target_offset[i]` for every i."""
-    for i in range(len(length)):
-        start = np.intp(source_offset[i])
-        to = np.intp(target_offset[i])
-        for k in range(np.intp(length[i])):
-            target[to + k] = source[start + k]
-
-
-# The digest takes the frame as big-endian longwords, the order in which an IXP2400 holds it, so that an egress
-# port can compute it longword by longword. One step is a bijection of the state for any longword (xor, product
-# with an odd number, xor-shift); the end is the 64-bit finaliser of MurmurHash3 (A. Appleby, public domain).
-_STEP_FACTOR = np.uint64(0x9E37_79B9_7F4A_7C15)
-_FINISH_FACTOR_1 = np.uint64(0xFF51_AFD7_ED55_8CCD)
-_FINISH_FACTOR_2 = np.uint64(0xC4CE_B9FE_1A85_EC53)
-_32 = np.uint64(32)
-_33 = np.uint64(33)
-
-
-@small
-def digest_step(state: np.uint64, longword: np.uint64) -> np.uint64:
-    """The digest's state after one more longword (a uint64 below 2^32); the state of an empty frame is 0."""
-    state = (state ^ longword) * _STEP_FACTOR
-    return state ^ (state >> _32)
-
-
-@small
-def digest_finish(state: np.uint64, length: np.uint64) -> np.uint64:
-    """The digest of a frame of `length` bytes, from the state after its last longword (zero-filled to 4 bytes)."""
-    state = digest_step(state, length)
-    state = (state ^ (state >> _33)) * _FINISH_FACTOR_1
-    state = (state ^ (state >> _33)) * _FINISH_FACTOR_2
-    return state ^ (state >> _33)
-
-
-@kernel
-def digest_frames(
-    data: npt.NDArray[np.uint8], offset: npt.NDArray[np.uint64], length: npt.NDArray[np.uint32]
-) -> npt.NDArray[np.uint64]:
-    """A 64-bit digest over the exact bytes and the length of each frame; what lies behind a frame does not count."""
-    digests = np.empty(len(offset), dtype=np.uint64)
-    for i in range(len(offset)):
-        state = np.uint64(0)
-        start = np.intp(offset[i])
-        whole = np.intp(length[i]) // 4 * 4
-        for k in range(start, start + whole, 4):
-            longword = (
-                (np.uint64(data[k]) << np.uint64(24))
-                | (np.uint64(data[k + 1]) << np.uint64(16))
-                | (np.uint64(data[k + 2]) << np.uint64(8))
-                | np.uint64(data[k + 3])
-            )
-            state = digest_step(state, longword)
-        if whole < np.intp(length[i]):
-            longword = np.uint64(0)
-            for k in range(np.intp(length[i]) - whole):
-                longword |= np.uint64(data[start + whole + k]) << np.uint64(24 - 8 * k)
-            state = digest_step(state, longword)
-        digests[i] = digest_finish(state, np.uint64(length[i]))
-    return digests
-
-
 def digest_bytes(frame: bytes) -> int:
     """The digest of one frame, the same as `digest_frames` gives it."""
+    from ixp_emu.cluster.frame_kernels import digest_frames
+
     data = np.frombuffer(frame, dtype=np.uint8)
     return int(digest_frames(data, np.zeros(1, dtype=np.uint64), np.array([len(frame)], dtype=np.uint32))[0])

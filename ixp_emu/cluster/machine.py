@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,7 +17,7 @@ from ixp_emu.chip.layout import EGRESS, INGRESS, LINK
 from ixp_emu.chip.media import PORT_LINK
 from ixp_emu.cluster.build import ChipImage, load_image
 from ixp_emu.cluster.config import ClusterConfig, Port
-from ixp_emu.cluster.frames import Frames, digest_frames
+from ixp_emu.cluster.frames import Frames
 
 __all__ = ["EgressLog", "Machine"]
 
@@ -23,7 +25,12 @@ _EGRESS_ROWS = 1 << 14
 _EGRESS_BYTES = 1 << 24
 _CLOSE_CYCLES = 300
 """Chips joined by a link shorter than this share a worker (docs/design.md, "Parallel")."""
-_PATIENCE = 2_000
+_PATIENCE = 200
+"""Rounds in which a worker waits for the others inside the kernel before it lets another thread of the host run."""
+_TRIAL_SHARE = 16
+"""One part in so many of a long advance is run each way, to see whether the workers are worth it."""
+_TRIAL_CYCLES = 4_096
+_TRIAL_EVERY = 16
 
 
 class EgressLog:
@@ -41,7 +48,7 @@ class EgressLog:
         self.frames = Frames.of_arena(
             arena, offset=rows["offset"].astype(np.uint64), length=self.length, arrival=self.time, port=self.port
         )
-        self.digest = digest_frames(self.frames.data, self.frames.offset, self.frames.length)
+        self.digest = self.frames.digests()
 
 
 class Machine:
@@ -77,7 +84,10 @@ class Machine:
         self._set_up_links()
         self.bind()
         self._groups = self._make_groups(threads)
+        self._all = np.arange(len(names))
         self._pool = ThreadPoolExecutor(len(self._groups)) if len(self._groups) > 1 else None
+        self._alone = False
+        self._advances = 0
 
     # --- set-up -----------------------------------------------------------------------------------------------------
 
@@ -112,7 +122,7 @@ class Machine:
 
     @property
     def threads(self) -> int:
-        """Workers in use."""
+        """Workers there are."""
         return len(self._groups)
 
     def bind(self) -> None:
@@ -157,37 +167,76 @@ class Machine:
 
     # --- running ----------------------------------------------------------------------------------------------------
 
+    @property
+    def ahead(self) -> int:
+        """The furthest cycle that a chip has reached."""
+        return int(self.chips["published"].max())
+
     def advance(self, until: int) -> list[tuple[int, EgressLog]]:
         """Run all chips up to (excluding) a cycle, or until no chip can go on because one has a fault.
+
+        Workers that share the cores with other programs wait for each other most of the time. So now and then a
+        part is run by one worker and a part by all, and the faster way is taken; the result is the same.
 
         Returns:
             (chip index, frames that left), in the order drained.
         """
         logs: list[tuple[int, EgressLog]] = []
-        arguments = (self.clocks.ctypes.data, self.latency, until, _PATIENCE)
-        while True:
-            if self._pool is None:
-                behind = [advance_group(self.chips, self._groups[0], *arguments)]
-            else:
-                behind = list(
-                    self._pool.map(lambda members: advance_group(self.chips, members, *arguments), self._groups)
-                )
-            before = self.clocks.copy()
-            logs.extend(self._drain())
-            if not any(behind):
-                return logs
-            if self.faulted() and self._stuck_behind_fault(before, arguments, logs):
-                return logs
+        if self._pool is not None:
+            start = int(self.chips["published"].min())
+            part = (until - start) // _TRIAL_SHARE
+            if part >= _TRIAL_CYCLES:
+                if self._advances % _TRIAL_EVERY == 0:
+                    seconds = []
+                    for number, alone in enumerate((True, False), start=1):
+                        began = time.perf_counter()
+                        self._advance(start + number * part, logs, alone=alone)
+                        seconds.append(time.perf_counter() - began)
+                    self._alone = seconds[0] <= seconds[1]
+                self._advances += 1
+        self._advance(until, logs, alone=self._alone)
+        return logs
 
-    def _stuck_behind_fault(self, before: npt.NDArray[Any], arguments: Any, logs: list[tuple[int, EgressLog]]) -> bool:
-        """Let every chip go as far as it can behind a faulted one, so that the end does not depend on threads."""
-        while True:
-            everything = np.arange(len(self.chips))
-            behind = advance_group(self.chips, everything, *arguments)
+    def _advance(self, until: int, logs: list[tuple[int, EgressLog]], *, alone: bool) -> None:
+        while not self.faulted():
+            if self._pool is None or alone:
+                behind = bool(advance_group(self.chips, self._all, *self._arguments(until)))
+            else:
+                behind = any(list(self._pool.map(lambda members: self._work(members, until), self._groups)))
             logs.extend(self._drain())
-            if not behind or np.array_equal(before, self.clocks):
-                return True
-            before = self.clocks.copy()
+            if not behind:
+                return
+
+    def _arguments(self, until: int) -> tuple[int, npt.NDArray[np.int64], int, int]:
+        return self.clocks.ctypes.data, self.latency, until, _PATIENCE
+
+    def _work(self, members: npt.NDArray[np.int64], until: int) -> int:
+        """A worker: its chips up to a cycle, or as far as they come while some chip has stopped."""
+        arguments = self._arguments(until)
+        while True:
+            stopped = bool(self.chips["stop"].any())  # before the attempt: afterwards nothing is left to be done
+            behind = advance_group(self.chips, members, *arguments)
+            if not behind or stopped:
+                return int(behind)
+            os.sched_yield()
+
+    def settle_fault(self) -> tuple[int, list[tuple[int, EgressLog]]]:
+        """After an `advance` that met a fault: let chips that are behind it go on to the end of its cycle.
+
+        Returns:
+            Cycle of the first fault of all chips, and the frames that left meanwhile. Chips may be beyond that cycle.
+        """
+        logs: list[tuple[int, EgressLog]] = []
+        while True:
+            stopped = np.flatnonzero(self.chips["fault"])
+            times = self.chips["fault_time"][stopped]
+            # The clock of a faulted chip: it has done all that precedes its fault.
+            self.chips["published"][stopped] = np.maximum(self.chips["published"][stopped], times + 1)
+            self.clocks[stopped * (CLOCK_STRIDE // 8)] = self.chips["published"][stopped]
+            first = int(times.min())
+            if not advance_group(self.chips, self._all, *self._arguments(first + 1)):
+                return first, logs + self._drain()
+            logs.extend(self._drain())
 
     def faulted(self) -> bool:
         """Whether a chip has a fault."""

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ixp_emu.cluster.frames import Frames, copy_frames, slot_offsets
+from ixp_emu.cluster.frame_kernels import copy_frames
+from ixp_emu.cluster.frames import Frames, slot_offsets
 from ixp_emu.errors import InputError
 
 __all__ = ["Capture", "read_pcap", "write_pcap"]

@@ -7,22 +7,25 @@ simulated state alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ixp_emu.chip.codes import FAULT_NAMES, Fault
 from ixp_emu.cluster.build import ChipImage, build_images, structure_words
-from ixp_emu.cluster.config import ClusterConfig, Port, engine_name
+from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.cluster.counters import Counters, take_counters
+from ixp_emu.cluster.diagnosis import describe_fault, waiting_lines
 from ixp_emu.cluster.egress import EgressMatcher, EgressResult
 from ixp_emu.cluster.expectation import Expectation, expect
 from ixp_emu.cluster.frames import Frames
 from ixp_emu.cluster.machine import EgressLog, Machine
+from ixp_emu.cluster.service import Service
+from ixp_emu.cluster.snapshot import Snapshot, restore_snapshot, take_snapshot
 from ixp_emu.cluster.traffic import make_traffic
 from ixp_emu.cluster.wire import Line
+from ixp_emu.errors import InputError
 
 __all__ = ["ClusterRun", "Progress", "RunResult", "read_port"]
 
@@ -30,6 +33,8 @@ CHECK_CYCLES = 10_000
 """Cycles between two looks at whether the run is over, once all frames may have entered."""
 _SLICE_SECONDS = 0.1
 _LONGEST_SLICE = 1 << 40
+_KEEP_SECONDS = 10.0
+"""Host time after which the state is kept again, from which a fault is approached a second time."""
 _LINE_BITS_PER_SECOND = 1_000_000_000
 
 
@@ -53,6 +58,7 @@ class RunResult:
         offered: frames that entered or were lost at a MAC.
         delivered: frames that left as expected.
         lost: cause -> frames.
+        events: chip -> event -> how often the microcode counted it; no packet is dropped by an event.
         in_flight: offered, neither delivered nor lost.
         egress: order, latency and strangers.
         measured_cycles: cycles after the warm-up.
@@ -72,6 +78,7 @@ class RunResult:
     offered: int
     delivered: int
     lost: Mapping[str, int]
+    events: Mapping[str, Mapping[str, int]]
     in_flight: int
     egress: EgressResult
     expectation: Expectation
@@ -104,9 +111,17 @@ class ClusterRun:
         self._line = line
         self.traffic = make_traffic(config.traffic_spec(), [line] * len(self.into))
         self.frames: Frames = self.traffic.frames
-        self.machine = Machine(config, self.images, threads=threads)
-        self.machine.feed(self.frames, self.into, back_pressure=config.traffic.back_pressure)
+        self._check_warmup()
+        self.threads = threads
+        self.machine = self._new_machine()
         self.expectation = expect(config, self.images, self.frames, self.into, self.machine.port_numbers)
+        self.wall_seconds = 0.0
+        self.observer: Callable[[int, EgressLog], None] | None = None
+        self._origin: Snapshot | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """The state at cycle 0."""
         self.matcher = EgressMatcher(self.expectation.frames)
         self.now = 0
         self.next_check = 0
@@ -114,11 +129,43 @@ class ClusterRun:
         self.left_bits = 0
         self.warm: tuple[Counters, int, int] | None = None
         self.fault: str | None = None
-        self.wall_seconds = 0.0
-        self.observer: Callable[[int, EgressLog], None] | None = None
         self.next_check = self._following_check()
-        if config.run.warmup_packets == 0:
+        if self.config.run.warmup_packets == 0:
             self.warm = (take_counters(self.machine.chips, 0), 0, 0)
+
+    def _new_machine(self) -> Machine:
+        machine = Machine(self.config, self.images, threads=self.threads)
+        machine.feed(self.frames, self.into, back_pressure=self.config.traffic.back_pressure)
+        return machine
+
+    def _check_warmup(self) -> None:
+        """A trace may hold fewer packets than the warm-up takes."""
+        warmup = self.config.run.warmup_packets
+        if warmup >= len(self.frames):
+            error = InputError(
+                f"expected less than the {len(self.frames)} packets offered; got the integer {warmup}",
+                key="run.warmup_packets",
+            )
+            raise self.config.source.located(error)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Take up the state of a snapshot of the same configuration; only in a new run.
+
+        Raises:
+            KeyError, TypeError, ValueError: no snapshot of this configuration.
+        """
+        restore_snapshot(self, snapshot)
+        self._origin = snapshot
+
+    def _rewind(self) -> None:
+        """Back to the last state that was kept."""
+        wall_seconds = self.wall_seconds
+        self.machine.close()
+        self.machine = self._new_machine()
+        self._begin()
+        if self._origin is not None:
+            restore_snapshot(self, self._origin)
+        self.wall_seconds = wall_seconds
 
     # --- counting ---------------------------------------------------------------------------------------------------
 
@@ -134,6 +181,23 @@ class ClusterRun:
     def service_drops(self) -> dict[tuple[str, str], int]:
         """(chip, reason) -> packets the microcode counted as dropped."""
         counted: dict[tuple[str, str], int] = {}
+        for name, service, words in self._service_counters():
+            for reason, count in zip(service.drop_reasons, words, strict=False):
+                if count:
+                    counted[name, reason] = count
+        return counted
+
+    def service_events(self) -> dict[str, dict[str, int]]:
+        """Chip -> event -> how often the microcode counted it, if it did."""
+        events: dict[str, dict[str, int]] = {}
+        for name, service, words in self._service_counters():
+            behind = words[len(service.drop_reasons) :]
+            counted = zip(getattr(service, "events", ()), behind, strict=False)
+            events[name] = {event: count for event, count in counted if count}
+        return events
+
+    def _service_counters(self) -> Iterator[tuple[str, Service, list[int]]]:
+        """Chip, its service and the values of its counters."""
         for name, image in self.images.items():
             if image.service is None:
                 continue
@@ -144,10 +208,7 @@ class ClusterRun:
             index = self.machine.index_of[name]
             stride = placed.declaration.stride_bytes(placed.location.memory) // 4
             words = structure_words(self.machine.chips[index], self.machine.memories[index], placed)[::stride]
-            for reason, count in zip(service.drop_reasons, words.tolist(), strict=False):
-                if count:
-                    counted[name, reason] = int(count)
-        return counted
+            yield name, service, words.tolist()
 
     def lost(self) -> dict[str, int]:
         """Cause -> frames, over all chips."""
@@ -192,33 +253,68 @@ class ClusterRun:
     def run(self, *, cycles: int | None = None, progress: Callable[[Progress], None] | None = None) -> None:
         """Go on until every packet is delivered or lost, a fault, ``cycles`` or the configured maximum.
 
+        A fault ends the run at the end of its cycle, for all chips: they are run again up to there, because most were
+        ahead of it. So what is left to be looked at depends on nothing else.
+
         Parameters:
             cycles: stop at this cycle (counted from the start of the whole run).
             progress: called about ten times a second.
         """
         limit = self.config.run.max_cycles if cycles is None else min(cycles, self.config.run.max_cycles)
-        begin = time.perf_counter()
+        begin = kept = time.perf_counter()
         step = CHECK_CYCLES
         while self.now < limit and self.fault is None:
-            target = min(self.next_check, limit)
-            until = min(target, self.now + step)
+            until = min(self.next_check, limit, self.now + step)
             started = time.perf_counter()
             self._observe(self.machine.advance(until))
-            taken = time.perf_counter() - started
-            step = max(CHECK_CYCLES, min(2 * step, int(step * _SLICE_SECONDS / max(taken, 1e-4)), _LONGEST_SLICE))
-            self.now = until
             if self.machine.faulted():
-                self.fault = self._describe_fault()
-                chips = self.machine.chips
-                self.now = int(chips["fault_time"][chips["fault"] != 0].min()) + 1
+                self._end_by_fault()
                 break
+            self.now = until
+            ended = time.perf_counter()
+            fitting = int(step * _SLICE_SECONDS / max(ended - started, 1e-4))
+            step = max(CHECK_CYCLES, min(2 * step, fitting, _LONGEST_SLICE))
             if until == self.next_check:
                 if self._check():
                     break
                 self.next_check = self._following_check()
+            if ended - kept > _KEEP_SECONDS:
+                self._origin, kept = take_snapshot(self), ended
             if progress is not None:
                 progress(Progress(self.now, self.resolved, len(self.frames), time.perf_counter() - begin))
         self.wall_seconds += time.perf_counter() - begin
+
+    def _end_by_fault(self) -> None:
+        first, logs = self.machine.settle_fault()
+        if self.now < first or self.machine.ahead > first + 1:
+            self._rewind()
+            observer, self.observer = self.observer, None  # it has seen these frames
+            self._go(first)
+            logs = self.machine.advance(first + 1)
+            again, more = self.machine.settle_fault() if self.machine.faulted() else (-1, [])
+            if again != first:
+                raise RuntimeError(f"a fault in cycle {first} did not come again")
+            logs += more
+            self._observe(logs)
+            self.observer = observer
+        else:
+            self._observe(logs)
+        self.now = first + 1
+        self.fault = next(
+            describe_fault(name, chip, self.images[name])
+            for name, chip in zip(self.config.chips, self.machine.chips, strict=True)
+            if chip["fault"] and chip["fault_time"] == first
+        )
+
+    def _go(self, until: int) -> None:
+        """Run to a cycle before which nothing ends the run."""
+        while self.now < until:
+            target = min(self.next_check, until)
+            self._observe(self.machine.advance(target))
+            self.now = target
+            if target == self.next_check:
+                self._check()
+                self.next_check = self._following_check()
 
     def _check(self) -> bool:
         """Whether the run is over; also takes the warm-up's counters and notices a stuck cluster."""
@@ -234,39 +330,13 @@ class ClusterRun:
         return False
 
     def _describe_stall(self, quiet: int, in_flight: int) -> str:
-        waiting = []
-        for index, name in enumerate(self.config.chips):
-            for engine in range(8):
-                me = self.machine.chips[index]["me"][engine]
-                if me["state"]:
-                    asked = ", ".join(f"{c}:{int(me['request'][c]):#07x}" for c in range(8) if me["enabled"] >> c & 1)
-                    waiting.append(f"  {name} {engine_name(engine)}: contexts wait for (signal masks) {asked}")
-        return (
-            f"stuck: {in_flight} packets in flight and nothing moved for {quiet:,} cycles (run.stall_after)\n"
-            + "\n".join(waiting)
-        )
-
-    def _describe_fault(self) -> str:
-        for index, name in enumerate(self.config.chips):
-            chip = self.machine.chips[index]
-            fault = int(chip["fault"])
-            if not fault:
-                continue
-            when = int(chip["fault_time"])
-            engine, pc, detail = int(chip["fault_me"]), int(chip["fault_pc"]), int(chip["fault_detail"])
-            text = f"chip {name}, cycle {when:,}: {FAULT_NAMES[fault]}"
-            if engine < 0:
-                return text
-            program = next((p for p, engines in self.images[name].chip.engines.items() if engine in engines), "?")
-            text += f", ME {engine_name(engine)} ({program})"
-            if fault in (Fault.ACCESS_OUTSIDE, Fault.RING_FULL):
-                what = f"ring {detail}" if fault == Fault.RING_FULL else f"address {detail:#x}"
-                return f"{text}, context {pc}, {what}"
-            lines = self.images[name].programs[program].lines if program in self.images[name].programs else []
-            if pc < len(lines):
-                text += f", {lines[pc][0]}:{lines[pc][1]}"
-            return f"{text}, word {pc}"
-        return "no fault"
+        lines = [
+            line
+            for name, chip in zip(self.config.chips, self.machine.chips, strict=True)
+            for line in waiting_lines(name, chip, self.images[name])
+        ]
+        cycles = f"{quiet:,} cycles (run.stall_after)"
+        return "\n".join([f"stuck: {in_flight} packets in flight and nothing moved for {cycles}", *lines])
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -299,6 +369,7 @@ class ClusterRun:
             offered=offered,
             delivered=egress.delivered,
             lost=lost,
+            events=self.service_events(),
             in_flight=offered - egress.delivered - egress.unexpected - sum(lost.values()),
             egress=egress,
             expectation=self.expectation,

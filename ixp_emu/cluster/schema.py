@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 __all__ = [
     "DEFAULT_DESTINATIONS",
     "GENERATOR_KEYS",
+    "LENGTH_KEYS",
     "TRACE_KEYS",
     "ChipTable",
     "Document",
@@ -85,12 +86,16 @@ GENERATOR_KEYS = ("generator", "sizes", "flows", "zipf_s", "train_packets", "des
 TRACE_KEYS = ("pcap", "time_scale", "repeat", "allow_truncated")
 """Keys of [traffic] that mean something only for a trace."""
 
+LENGTH_KEYS = ("offered_packets", "warmup_packets")
+"""Keys of [run] that count packets of one source; another trace brings its own number."""
+
 
 class Run(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long to run.
 
     Attributes:
-        offered_packets: packets to offer; None: all of the trace. The run ends when each is delivered or lost.
+        offered_packets: packets to offer, at most those of the trace; None: all of the trace. The run ends when each
+            is delivered or lost.
         warmup_packets: the first packets, not counted in the results.
         max_cycles: the run ends here in any case.
         seed: of every random draw.

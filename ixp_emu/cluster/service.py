@@ -42,9 +42,12 @@ class Service(Protocol):
     """What the loader and the egress check ask of a service on one chip."""
 
     drop_reasons: Sequence[str]
-    """In the order of the elements of ``drop_counters``."""
+    """In the order of the elements of ``drop_counters``. Reasons that ``expect`` never gives make a run fail."""
     drop_counters: str
     """Structure in which the microcode counts dropped packets."""
+
+    # May be left out:
+    # events: Sequence[str], what the elements of ``drop_counters`` behind the reasons count: no packet is dropped.
 
     def defines(self) -> Mapping[str, int]:
         """Symbols for all programs of the chip."""

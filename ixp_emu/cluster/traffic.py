@@ -62,7 +62,8 @@ class TrafficSpec:
             number: packets per second of all ports together, evenly spaced; "2.5 Gb/s": wire bits per second of all
             ports together, preamble and minimum gap counted. A frame is never sent closer than the wire allows.
         time_scale: factor on the capture's gaps with "recorded".
-        packets: exactly so many frames; None: the whole capture. A generator needs it.
+        packets: so many frames, of a capture at most those it holds (times `repeat`); None: the whole capture. A
+            generator needs it.
         repeat: how often the capture is replayed at most; 0: as often as `packets` needs.
         allow_truncated: accept packets that the capture holds in part.
         sizes: bytes with FCS (64 to 1522) of generated frames: "imix", one size, or (size, weight) pairs.
@@ -204,7 +205,7 @@ def make_traffic(spec: TrafficSpec, lines: Sequence[Line]) -> Traffic:
         lines: rate and clock of each port in `spec.into`.
 
     Raises:
-        InputError: the capture is not readable, holds too few packets or a frame that no port takes.
+        InputError: the capture is not readable, or holds a frame that no port takes.
         ValueError: not one line per port.
     """
     if len(lines) != len(spec.into):
@@ -240,10 +241,8 @@ def _replayed(spec: TrafficSpec, path: str, lines: Sequence[Line]) -> Traffic:
         )
     held = len(frames)
     packets = held * spec.repeat if spec.packets is None else spec.packets
-    if spec.repeat and packets > held * spec.repeat:
-        raise InputError(
-            f"{packets}, but {path} holds {held} packets and repeat is {spec.repeat}", key="traffic.packets"
-        )
+    if spec.repeat:
+        packets = min(packets, held * spec.repeat)
     source = np.arange(packets) % held
     flow = flow_numbers(frames)[source]
     length = frames.length[source]

@@ -163,6 +163,7 @@ def _chip(result: RunResult, index: int, chip: Chip) -> ChipReport:
         ports=[
             _port(values, Port(chip.name, number), result.config, counters.now) for number in range(len(chip.ports))
         ],
+        events=dict(result.events.get(chip.name, {})),
     )
 
 

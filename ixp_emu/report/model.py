@@ -181,6 +181,7 @@ class ChipReport(Struct, frozen=True, kw_only=True):
     memories: list[MemoryReport]
     buses: list[BusReport]
     ports: list[PortReport]
+    events: dict[str, int] = {}
 
 
 class StructureReport(Struct, frozen=True, kw_only=True):

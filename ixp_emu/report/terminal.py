@@ -118,6 +118,7 @@ def _packet_text(each: PerPacket) -> str:
 
 def _tables(report: Report) -> Iterator[Table]:
     yield _losses(report)
+    yield _events(report)
     yield _latency(report)
     yield _cycles(report)
     yield _structures(report)
@@ -151,6 +152,14 @@ def _losses(report: Report) -> Table:
     table = _table("Packets lost", "cause", "packets", "of offered", text_columns=1)
     for cause, count in report.traffic.lost.items():
         table.add_row(cause, f"{count:,}", _share(count / report.traffic.offered if report.traffic.offered else None))
+    return table
+
+
+def _events(report: Report) -> Table:
+    table = _table("Events the microcode counted", "chip", "event", "times", text_columns=2)
+    for chip in report.chips:
+        for event, count in chip.events.items():
+            table.add_row(chip.name, event, f"{count:,}")
     return table
 
 

@@ -14,7 +14,7 @@ from ixp_emu.report import model
 from ixp_emu.report.model import SCHEMA, Report
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "report.md"
-NAMED = {"lost": "CAUSE", "references": "MEMORY"}
+NAMED = {"lost": "CAUSE", "references": "MEMORY", "events": "EVENT"}
 
 
 def keys_of(struct: type[msgspec.Struct], path: str = "") -> Iterator[str]:

@@ -26,11 +26,15 @@ __all__ = ["ForwardService", "open_service"]
 class ForwardService:
     """The forwarder on one chip.
 
+    Receive drops what came with an error or is longer than a buffer (`rx_error`). No frame that a port takes is either,
+    so the oracle never says so.
+
     Attributes:
         routes: the routes of this chip.
     """
 
-    drop_reasons = tuple(reason.name.lower() for reason in Drop if reason is not Drop.FORWARDED)
+    drop_reasons = (*(reason.name.lower() for reason in Drop if reason is not Drop.FORWARDED), "rx_error")
+    events = ("flow_table_full",)
     drop_counters = "drop_counters"
 
     def __init__(self, routes: Routes) -> None:

@@ -1,0 +1,62 @@
+"""The results as data: one JSON document, its keys documented in docs/bench.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+__all__ = ["SCHEMA", "BenchReport", "ProgramFigures", "read_bench", "write_bench"]
+
+SCHEMA = 1
+"""Version of the document's shape; it grows when a key changes its meaning or goes."""
+
+
+class ProgramFigures(Struct, frozen=True, kw_only=True):
+    """One program: counts over all its runs, speeds as medians of its runs."""
+
+    name: str
+    about: str
+    runs: int
+    chips: int
+    microengines: int
+    cycles: int
+    instructions: int
+    commands: int
+    steps: int
+    wall_seconds: float
+    instructions_per_second: float
+    me_cycles_per_second: float
+    busy_share: float
+    slowdown: float
+    ns_per_command: float | None
+    steps_per_command: float | None
+    bare_instructions_per_second: float
+    bare_ratio: float
+
+
+class BenchReport(Struct, frozen=True, kw_only=True):
+    """The document."""
+
+    schema: int
+    version: str
+    python: str
+    numba: str
+    cpus: int
+    startup_seconds: float
+    engine_load_seconds: float
+    first_compilation_seconds: float | None
+    peak_memory_bytes: int
+    bare_instructions_per_second: float
+    programs: list[ProgramFigures]
+
+
+def write_bench(report: BenchReport, path: Path) -> None:
+    """Write the document, indented."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+
+
+def read_bench(path: Path) -> BenchReport:
+    """Read it back. Raises msgspec.DecodeError if it is another document."""
+    return msgspec.json.decode(path.read_bytes(), type=BenchReport)

@@ -1,0 +1,31 @@
+// Compute-bound: context 0 of every microengine computes without end; nothing leaves the microengine.
+
+.reg a b c d ones count
+    immed[a, 0x1234]
+    immed[b, 0x0F0F]
+    immed[c, 0x00FF]
+    immed[d, 1]
+    immed[ones, 0xFFFF]
+    immed[count, 0]
+loop#:
+    alu[a, a, +, b]
+    alu_shf[b, --, B, b, >>rot3]
+    alu[c, a, AND, ones]
+    ld_field[d, 0011, c, <<8]
+    alu[d, d, -, c]
+    alu_shf[a, --, B, d, >>5]
+    alu[b, b, OR, c]
+    alu[c, c, +, 7]
+    alu_shf[d, c, AND~, b, >>rot9]
+    alu[a, a, XOR, d]
+    alu[b, b, +, 1]
+    immed[c, 0x55AA]
+    alu[c, c, ~AND, b]
+    alu[count, count, +, 1]
+    br_bset[a, 7, skip#]
+    alu[d, d, XOR, c]
+skip#:
+    alu[--, count, -, ones]
+    bne[loop#]
+    br[loop#], defer[1]
+    immed[count, 0]

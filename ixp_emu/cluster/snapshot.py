@@ -1,0 +1,135 @@
+"""The state of a run between two cycles as plain data: taken up again, it goes on bit for bit.
+
+It holds the chips' records, the memory pages the chips have written (64 KB each; what the loader filled is loaded
+again), frames on links, the position in the traffic and the state of the egress check.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ixp_emu.chip.layout import CHIP, DRAM, PAGE_SHIFT, SRAM0, SRAM1
+from ixp_emu.chip.media import PORT_TRAFFIC
+from ixp_emu.cluster.counters import Counters
+from ixp_emu.cluster.machine import Machine
+
+if TYPE_CHECKING:
+    from ixp_emu.cluster.run import ClusterRun
+
+__all__ = ["Snapshot", "restore_snapshot", "take_snapshot"]
+
+_PAGE_WORDS = (1 << PAGE_SHIFT) // 4
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Snapshot:
+    """A run's state.
+
+    Attributes:
+        scalars: plain values that JSON can hold.
+        arrays: copies.
+    """
+
+    scalars: dict[str, Any]
+    arrays: dict[str, npt.NDArray[Any]]
+
+
+def _dirty_pages(chip: Any) -> dict[int, npt.NDArray[np.int64]]:
+    """Numbers of the written pages per memory."""
+    return {
+        SRAM0: np.flatnonzero(chip["dirty_sram"][0]),
+        SRAM1: np.flatnonzero(chip["dirty_sram"][1]),
+        DRAM: np.flatnonzero(chip["dirty_dram"]),
+    }
+
+
+def take_snapshot(run: ClusterRun) -> Snapshot:
+    """The state of a run."""
+    machine = run.machine
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "chips": _bytes_of(machine).copy(),
+        "clocks": machine.clocks.copy(),
+        "links": machine.links.view(np.uint8).copy(),
+    }
+    for index, chip in enumerate(machine.chips):
+        for target, pages in _dirty_pages(chip).items():
+            words = machine.memories[index].words[target].reshape(-1, _PAGE_WORDS)
+            arrays[f"pages.{index}.{target}"] = pages
+            arrays[f"words.{index}.{target}"] = words[pages]
+    for port, rows in machine.ingress.items():
+        arrays[f"ingress.{port}"] = rows["arrival"].copy()
+        arrays[f"taken.{port}"] = rows["status"].copy()
+    for name, array in run.matcher.to_arrays().items():
+        arrays[f"egress.{name}"] = array
+    if run.warm is not None:
+        for name, array in run.warm[0].values.items():
+            arrays[f"warm.{name}"] = array
+    scalars = {
+        "now": run.now,
+        "next_check": run.next_check,
+        "left_frames": run.left_frames,
+        "left_bits": run.left_bits,
+        "warm": None if run.warm is None else [run.warm[0].now, run.warm[1], run.warm[2]],
+        "fault": run.fault,
+        "wall_seconds": run.wall_seconds,
+        "arena": machine.arena_address,
+    }
+    return Snapshot(scalars, arrays)
+
+
+def restore_snapshot(run: ClusterRun, snapshot: Snapshot) -> None:
+    """Bring a new run of the same configuration to a snapshot's state.
+
+    Raises:
+        KeyError, TypeError, ValueError: no snapshot of this configuration.
+    """
+    machine, scalars, arrays = run.machine, snapshot.scalars, snapshot.arrays
+    sources = [[int(port["source"]) for port in chip["port"]] for chip in machine.chips]
+    _fill(_bytes_of(machine), arrays["chips"])
+    _fill(machine.clocks, arrays["clocks"])
+    _fill(machine.links.view(np.uint8), arrays["links"])
+    for index in range(len(machine.chips)):
+        for target, words in machine.memories[index].words.items():
+            words.reshape(-1, _PAGE_WORDS)[arrays[f"pages.{index}.{target}"]] = arrays[f"words.{index}.{target}"]
+    for port, rows in machine.ingress.items():
+        _fill(rows["arrival"], arrays[f"ingress.{port}"])
+        _fill(rows["status"], arrays[f"taken.{port}"])
+    _rebind(machine, sources, moved=machine.arena_address - int(scalars["arena"]))
+    run.matcher.restore(
+        {name.removeprefix("egress."): array for name, array in arrays.items() if name.startswith("egress.")}
+    )
+    run.now = int(scalars["now"])
+    run.next_check = int(scalars["next_check"])
+    run.left_frames = int(scalars["left_frames"])
+    run.left_bits = int(scalars["left_bits"])
+    run.fault = scalars["fault"]
+    run.wall_seconds = float(scalars["wall_seconds"])
+    run.warm = None
+    if scalars["warm"] is not None:
+        now, frames, bits = scalars["warm"]
+        values = {name.removeprefix("warm."): array for name, array in arrays.items() if name.startswith("warm.")}
+        run.warm = (Counters(now, values), frames, bits)
+
+
+def _bytes_of(machine: Machine) -> npt.NDArray[np.uint8]:
+    return machine.chips.view(np.uint8).reshape(len(machine.chips), CHIP.itemsize)
+
+
+def _fill(target: npt.NDArray[Any], values: npt.NDArray[Any]) -> None:
+    if target.shape != values.shape or target.dtype != values.dtype:
+        raise ValueError(f"{values.dtype}{list(values.shape)} in the place of {target.dtype}{list(target.shape)}")
+    target[...] = values
+
+
+def _rebind(machine: Machine, sources: list[list[int]], *, moved: int) -> None:
+    """Addresses of this machine in the place of the saved ones; frames in a MAC moved with the arena."""
+    for chip, addresses in zip(machine.chips, sources, strict=True):
+        for port, source in zip(chip["port"], addresses, strict=True):
+            port["source"] = source
+            if port["kind"] == PORT_TRAFFIC:
+                port["rx_address"] += moved
+    machine.bind()

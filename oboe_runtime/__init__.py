@@ -1,0 +1,1 @@
+"""The host half of Oboe. Nothing is implemented yet: it comes with the Oboe extension of ixpemu."""

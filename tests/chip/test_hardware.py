@@ -1,0 +1,60 @@
+"""The hardware description: bounds, presets, derived delays, messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from ixp_emu.chip.hardware import PARAMETERS, PRESETS, resolve_hardware
+from ixp_emu.errors import InputError
+
+
+def test_every_default_is_within_its_bounds_and_has_a_source() -> None:
+    for parameter in PARAMETERS:
+        assert parameter.low <= parameter.value <= parameter.high, parameter.name
+        assert parameter.source and parameter.strength in ("documented", "measured", "inferred", "assumed")
+    assert len({parameter.name for parameter in PARAMETERS}) == len(PARAMETERS)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_resolve(preset: str) -> None:
+    hardware = resolve_hardware(preset)
+    assert all(hardware[f"{unit}.controller_delay"] >= 0 for unit in ("scratch", "sram", "dram", "msf"))
+
+
+def test_the_controller_delay_is_the_remainder() -> None:
+    """Moving a cycle between the parts moves it out of the delay."""
+    usual = resolve_hardware()
+    longer = resolve_hardware(overrides={"push.latency": usual["push.latency"] + 3})
+    for unit in ("scratch", "sram", "dram", "msf"):
+        assert longer[f"{unit}.controller_delay"] == usual[f"{unit}.controller_delay"] - 3
+
+
+def test_a_delay_may_be_zero_and_not_negative() -> None:
+    """With a longer command bus the parts of an SRAM read add up to a latency that the bounds allow."""
+    longer = {"command.bus_latency": 40}
+    usual = resolve_hardware(overrides=longer)
+    parts = usual["sram.idle_latency"] - usual["sram.controller_delay"]
+    slow = {unit: 200 for unit in ("scratch.idle_latency", "msf.idle_latency", "dram.idle_latency")}
+    exact = longer | slow | {"sram.idle_latency": parts}
+    assert resolve_hardware(overrides=exact)["sram.controller_delay"] == 0
+    with pytest.raises(InputError) as error:
+        resolve_hardware(overrides=exact | {"sram.idle_latency": parts - 1})
+    assert str(error.value) == (
+        f"hardware.sram.idle_latency: {parts - 1} cycles are less than the {parts} cycles of the command path, "
+        "service, bus and signal alone; the controller delay would be negative"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("sram.depth", 1, "hardware.sram.depth: no such hardware parameter; `ixpemu hardware` lists them"),
+        ("command.fifo_depth", 0, "hardware.command.fifo_depth: 0 is outside 1..8 commands"),
+        ("command.fifo_depth", 9, "hardware.command.fifo_depth: 9 is outside 1..8 commands"),
+        ("command.fifo_depth", True, "hardware.command.fifo_depth: True is not an integer (commands)"),
+    ],
+)
+def test_bad_values_are_refused(name: str, value: int, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        resolve_hardware(overrides={name: value})
+    assert str(error.value) == message

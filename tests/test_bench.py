@@ -1,0 +1,292 @@
+"""`ixpemu bench`: its programs do what they say, its figures are computed as documented, the engine takes no more steps.
+
+Nothing here depends on how fast the machine is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from ixp_emu import __version__
+from ixp_emu.assembler import assemble, parse
+from ixp_emu.bench import run_bench
+from ixp_emu.bench.bare import new_bare, run_bare, time_bare
+from ixp_emu.bench.files import WORKLOADS
+from ixp_emu.bench.measure import Counts, Run, count, figures
+from ixp_emu.bench.model import SCHEMA, BenchReport, ProgramFigures, read_bench, write_bench
+from ixp_emu.bench.programs import PROGRAMS, Loaded
+from ixp_emu.bench.table import print_bench
+from ixp_emu.chip.chip import Memories, initialise, load_program, new_chips
+from ixp_emu.chip.clock import advance_unlinked
+from ixp_emu.chip.codes import Kind
+from ixp_emu.chip.hardware import resolve_hardware
+from ixp_emu.chip.layout import TARGET_NAMES
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "bench.md"
+BY_NAME = {program.name: program for program in PROGRAMS}
+WARMUP_CYCLES, CYCLES = 20_000, 50_000
+LINE_CYCLES = 84 * 8 * 0.6
+"""ME cycles between two 64-byte frames of a gigabit port: 84 bytes on the wire, 8 ns each, at 600 MHz."""
+
+
+def warm(name: str, *, cycles: int = CYCLES) -> Loaded:
+    loaded = BY_NAME[name].load(WARMUP_CYCLES + cycles)
+    loaded.advance(WARMUP_CYCLES)
+    return loaded
+
+
+# --- engine steps: the regression guard -------------------------------------------------------------------------------
+
+# A read needs four steps: its ME wakes, runs and sleeps; the command bus grants; the unit serves; the push bus grants (a
+# put: the pull bus). Where the unit serves ahead of the clock, as scratch, SRAM and MSF do without rings, its step is
+# saved; where a memory is saturated, each grant is refused once by a full inlet.
+WAKE, GRANT, SERVE, PUSH, REFUSED = 1, 1, 1, 1, 1
+DRAM_SERVE = 2  # taken into its bank's queue, then scheduled
+# Of a frame of one mpacket, eight events of the media: on each side the first and the last bit on the wire, the start and
+# the end of its way over the bus to the chip. The forwarder spends 20 commands or more on it, with two of its wakes for
+# the turn alone, in receive and in forward, behind no command of their own.
+FORWARDING = WAKE + GRANT + SERVE + PUSH + (8 + 2) / 20
+STEPS_PER_COMMAND = {
+    "forwarder": FORWARDING,
+    "memory_scratch": WAKE + GRANT + PUSH + REFUSED,
+    "memory_sram": WAKE + GRANT + PUSH + REFUSED,
+    "memory_dram": WAKE + GRANT + DRAM_SERVE + PUSH + REFUSED,
+    "ring_ping_pong": WAKE + GRANT + SERVE + PUSH,
+    "idle_polling": WAKE + GRANT + SERVE + PUSH,
+    "ring_of_4_chips": FORWARDING,
+}
+MARGIN = 1.15
+"""An ME that has to wait for the clock in the middle of a stretch takes a step more; up to 15 % of them were seen to."""
+
+
+@pytest.mark.parametrize("name", STEPS_PER_COMMAND)
+def test_the_engine_takes_few_steps_per_command(name: str) -> None:
+    counts, _ = count(warm(name), CYCLES)
+    assert counts.commands > CYCLES / 100  # it does something
+    assert counts.steps <= MARGIN * STEPS_PER_COMMAND[name] * counts.commands
+
+
+def test_an_engine_without_commands_runs_through() -> None:
+    counts, _ = count(warm("compute"), CYCLES)
+    assert (counts.commands, counts.steps) == (0, 8)  # one an ME
+
+
+def test_every_program_is_guarded() -> None:
+    assert set(BY_NAME) == {*STEPS_PER_COMMAND, "compute"}
+
+
+# --- the programs ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["memory_scratch", "memory_sram", "memory_dram", "ring_ping_pong", "idle_polling"])
+def test_a_memory_program_refers_to_its_memory_alone(name: str) -> None:
+    loaded = warm(name)
+    loaded.advance(loaded.now + CYCLES)
+    references = dict(zip(TARGET_NAMES, loaded.chips[0]["references"].tolist(), strict=True))
+    mine = {"memory_sram": "sram0", "memory_dram": "dram"}.get(name, "scratch")
+    assert references.pop(mine) > 0
+    assert set(references.values()) == {0}
+
+
+def test_a_context_that_reads_executes_ten_instructions_to_the_next_read() -> None:
+    counts, _ = count(warm("memory_scratch"), CYCLES)
+    assert counts.instructions == pytest.approx(11 * counts.commands, rel=0.001)  # the 64 contexts are cut anywhere
+
+
+def test_tokens_are_neither_lost_nor_made() -> None:
+    loaded = warm("ring_ping_pong")
+    loaded.advance(loaded.now + CYCLES)
+    me = loaded.chips[0]["me"]
+    in_rings = loaded.chips[0]["ring_count"][:8].reshape(4, 2).sum(axis=1)
+    assert (in_rings <= 2).all()
+    assert (me["commands"] > 0).all() and loaded.chips[0]["fault"] == 0
+
+
+def test_an_idle_chip_executes_three_instructions_a_poll() -> None:
+    counts, _ = count(warm("idle_polling"), CYCLES)
+    assert counts.instructions == pytest.approx(3 * counts.commands, abs=3 * 8)
+
+
+def test_the_forwarder_is_slower_than_its_lines_and_serves_all_ports() -> None:
+    cycles = 400_000
+    loaded = warm("forwarder", cycles=cycles)
+    before = loaded.chips[0]["port"]["frames_in"].sum()
+    loaded.advance(loaded.now + cycles)
+    ports = loaded.chips[0]["port"]
+    frames = int(ports["frames_in"].sum() - before)
+    assert 0 < frames < 0.95 * 3 * cycles / LINE_CYCLES
+    assert ports["frames_lost"].sum() == 0
+    assert ports["frames_out"][:3] == pytest.approx(np.full(3, ports["frames_out"].sum() / 3), rel=0.1)
+
+
+def test_each_chip_of_the_ring_sends_half_to_the_next() -> None:
+    cycles = 400_000
+    loaded = warm("ring_of_4_chips", cycles=cycles)
+    loaded.advance(loaded.now + cycles)
+    frames_in = loaded.chips["port"]["frames_in"]
+    taken, linked = frames_in[:, 0], frames_in[:, 2]
+    assert linked == pytest.approx(taken / 2, rel=0.15)
+    assert (loaded.chips["port"]["frames_out"][:, 0] > 0).all()
+
+
+def test_a_cluster_that_ends_early_is_no_measurement() -> None:
+    loaded = BY_NAME["forwarder"].load(10_000)
+    with pytest.raises(AssertionError, match=r"^the run ended at cycle [\d,]+ of 1,000,000: done$"):
+        loaded.advance(1_000_000)
+
+
+# --- the bare loop -----------------------------------------------------------------------------------------------------
+
+
+def test_the_bare_loop_computes_what_an_engine_computes() -> None:
+    cycles = 20_011
+    hardware = resolve_hardware()
+    chips, memories = new_chips(1), Memories(hardware)
+    initialise(chips[0], hardware, memories)
+    load_program(chips[0], 0, assemble(parse(WORKLOADS / "plain.uc")).words, contexts=1)
+    advance_unlinked(chips, cycles)
+    me = chips[0]["me"][0]
+    executed = int(me["executing"])
+    assert int(me["aborted"]) > 0 and executed + int(me["aborted"]) >= cycles
+    bares = new_bare()
+    assert run_bare(bares, executed) == executed
+    bare = bares[0]
+    for name in ("result", "carry", "overflow", "last_a"):
+        assert bare[name] == me[name], name
+    assert bare["file"][:256].tolist() == me["file"][:256].tolist()
+
+
+def test_the_bare_loop_goes_on_where_it_stopped() -> None:
+    once, twice = new_bare(), new_bare()
+    run_bare(once, 12_345)
+    run_bare(twice, 12_000)
+    run_bare(twice, 345)
+    assert once.tobytes() == twice.tobytes()
+
+
+def test_the_bare_loop_stops_before_what_it_does_not_know() -> None:
+    bares = new_bare()
+    bares[0]["store"]["kind"][3] = Kind.COMMAND
+    assert run_bare(bares, 100) == 3
+    with pytest.raises(AssertionError, match=r"^the bare loop stopped after 0 of 5 instructions$"):
+        time_bare(bares, 5)
+
+
+# --- figures -----------------------------------------------------------------------------------------------------------
+
+
+def _run(instructions: int, wall_seconds: float, before: float, after: float, *, commands: int = 20) -> Run:
+    counts = Counts(cycles=600, instructions=instructions, commands=commands, steps=80, executing=1_200)
+    return Run(counts=counts, wall_seconds=wall_seconds, bare_before=before, bare_after=after)
+
+
+def test_figures_are_medians_of_runs_and_sums_of_counts() -> None:
+    runs = [_run(1_000, 1.0, 3_000, 5_000), _run(1_100, 2.0, 1_000, 1_200), _run(1_200, 4.0, 2_000, 1_000)]
+    got = figures(PROGRAMS[0], runs, chips=2, microengines=4, me_clock_hz=600)
+    assert (got.runs, got.cycles, got.instructions, got.commands, got.steps) == (3, 1_800, 3_300, 60, 240)
+    assert got.wall_seconds == 2.0
+    assert got.instructions_per_second == 1_100 / 2
+    assert got.me_cycles_per_second == 8 * 2 * 600 / 2
+    assert got.busy_share == 3_600 / (4 * 1_800)
+    assert got.slowdown == 2.0  # 600 cycles at 600 Hz are one second
+    assert got.ns_per_command == 1e9 * 2 / 20
+    assert got.steps_per_command == 4.0
+    assert got.bare_instructions_per_second == 1_500  # of 4,000, 1,100 and 1,500
+    assert got.bare_ratio == 0.25  # of 1,000 / 4,000, 550 / 1,100 and 300 / 1,500
+
+
+def test_a_program_without_commands_has_no_figures_of_commands() -> None:
+    got = figures(PROGRAMS[0], [_run(1_000, 1.0, 1.0, 1.0, commands=0)], chips=1, microengines=1, me_clock_hz=600)
+    assert (got.ns_per_command, got.steps_per_command) == (None, None)
+
+
+def _report(*, first_compilation_seconds: float | None = None, commands: int = 20) -> BenchReport:
+    run = _run(3_000_000, 0.5, 10e6, 14e6, commands=commands)
+    return BenchReport(
+        schema=SCHEMA,
+        version=__version__,
+        python="3.11.0",
+        numba="0.61.0",
+        cpus=2,
+        startup_seconds=0.25,
+        engine_load_seconds=0.75,
+        first_compilation_seconds=first_compilation_seconds,
+        peak_memory_bytes=1_500 << 20,
+        bare_instructions_per_second=12e6,
+        programs=[figures(PROGRAMS[0], [run], chips=1, microengines=8, me_clock_hz=600)],
+    )
+
+
+def _printed(report: BenchReport) -> list[str]:
+    out = StringIO()
+    print_bench(report, console=Console(file=out))
+    return out.getvalue().splitlines()
+
+
+def test_the_table_says_the_figures() -> None:
+    lines = _printed(_report())
+    assert [line.split() for line in lines[:3]] == [
+        "program M instr/s M ME cycles/s busy slowdown ns/cmd steps/cmd bare ratio".split(),
+        "forwarder 6.0 0.0 0.25 0.5 25000000 4.00 0.50".split(),
+        [],
+    ]
+    assert lines[3:] == [
+        "bare loop    12.0 M instructions/s",
+        "start-up     0.25 s",
+        "engine load  0.75 s",
+        "peak memory  1,500 MB",
+    ]
+
+
+def test_the_table_says_what_was_not_measured_and_what_was_compiled() -> None:
+    lines = _printed(_report(first_compilation_seconds=12.34, commands=0))
+    assert lines[1].split() == "forwarder 6.0 0.0 0.25 0.5 - - 0.50".split()
+    assert lines[6] == "compilation  12.3 s, this time only"
+
+
+def test_the_document_is_read_back(tmp_path: Path) -> None:
+    write_bench(_report(), tmp_path / "bench.json")
+    assert read_bench(tmp_path / "bench.json") == _report()
+
+
+def test_the_command_measures_prints_and_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = tuple(
+        dataclasses.replace(BY_NAME[name], warmup_cycles=1_000, cycles=CYCLES) for name in ("compute", "memory_sram")
+    )
+    monkeypatch.setattr("ixp_emu.bench.command.PROGRAMS", short)
+    out = StringIO()
+    report = run_bench(tmp_path / "bench.json", console=Console(file=out))
+    assert read_bench(tmp_path / "bench.json") == report
+    assert [(program.name, program.cycles, program.microengines) for program in report.programs] == [
+        ("compute", 3 * CYCLES, 8),
+        ("memory_sram", 3 * CYCLES, 8),
+    ]
+    assert [line.split()[0] for line in out.getvalue().splitlines()[1:3]] == ["compute", "memory_sram"]
+    assert (report.schema, report.version) == (SCHEMA, __version__)
+    assert report.peak_memory_bytes > 10 << 20
+
+
+# --- the document ------------------------------------------------------------------------------------------------------
+
+
+def test_every_key_is_documented_once_and_no_other() -> None:
+    documented = re.findall(r"^\| `([^`]+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    keys = [name for name in BenchReport.__struct_fields__ if name != "programs"]
+    keys += [f"programs[].{name}" for name in ProgramFigures.__struct_fields__]
+    assert sorted(documented) == sorted(keys)
+
+
+def test_every_program_is_described() -> None:
+    described = re.findall(r"^- `([^`]+)`: ", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert described == list(BY_NAME)
+
+
+def test_the_document_is_about_this_schema() -> None:
+    assert f"one JSON document, schema {SCHEMA}." in DOCUMENT.read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Programs for whoever works on ixpemu; none is part of the package."""

@@ -59,7 +59,9 @@ def parts_used(source: str, package: tuple[str, ...]) -> set[str]:
 
 
 def test_import_finder_sees_every_form() -> None:
-    source = "import ixp_emu.chip.clock\nfrom ixp_emu import cli\ndef f():\n    from .cluster import run\n    from . import isa"
+    source = (
+        "import ixp_emu.chip.clock\nfrom ixp_emu import cli\ndef f():\n from .cluster import run\n from . import isa"
+    )
     assert parts_used(source, ("ixp_emu",)) == {"chip", "cli", "cluster", "isa"}
     assert parts_used("from ..chip import clock\nfrom ixp_emu import __version__", ("ixp_emu", "report")) == {"chip"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def _programs(kind: str) -> list[tuple[str, str]]:
     found = []
     for text in TEXTS.values():
         blocks = [*_fences(text), ("", "")]
-        found += [(block[1], after[1]) for block, after in zip(blocks, blocks[1:], strict=False) if block[0] == kind]
+        found += [(block[1], after[1]) for block, after in pairwise(blocks) if block[0] == kind]
     return found
 
 

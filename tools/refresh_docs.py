@@ -1,7 +1,7 @@
 """Renew what the documentation shows of the program: ``python -m tools.refresh_docs``.
 
-Two things are generated. ``docs/instructions.md`` comes from the instruction registry. In the README and the other pages
-every ``console`` block is a shell session: the lines after ``$ COMMAND`` are what the command printed.
+Two things are generated. ``docs/instructions.md`` comes from the instruction registry. In the README and the other
+pages every ``console`` block is a shell session: the lines after ``$ COMMAND`` are what the command printed.
 ``tests/test_docs.py`` says when a page is out of step.
 """
 

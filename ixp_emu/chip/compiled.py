@@ -54,6 +54,7 @@ def _cache_folder() -> Path:
 
 
 numba.config.CACHE_DIR = str(_cache_folder())
+numba.config.LOOP_VECTORIZE = 0  # the loops are short: vector code for them costs more than it saves
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}

@@ -47,6 +47,7 @@ def _distribute(chip: Any, time: int) -> None:
     queue = chip.bank_queue[u((command.address // chip.bank_interleave) % chip.banks)]
     if queue.count >= chip.bank_queue_depth:
         return
+    command.row = command.address // (chip.row_bytes * chip.banks)
     append(chip, queue, pop(chip, inlet))
     free_inlet(chip, time)
 
@@ -54,8 +55,7 @@ def _distribute(chip: Any, time: int) -> None:
 @small
 def _activation(chip: Any, bank: Any, command: Any) -> int:
     """Cycles before the column command: 0 for an open row."""
-    row = command.address // (chip.row_bytes * chip.banks)
-    if bank.row == row:
+    if bank.row == command.row:
         return 0
     if bank.row < 0:
         return s64(chip.dram_activate)
@@ -135,7 +135,7 @@ def _schedule(chip: Any, index: int, time: int) -> None:
     chip.unit_busy[u(DRAM)] += quadwords * chip.longword_cycles[u(DRAM)]
     chip.dram_bus_free = end
     chip.dram_last_write = write
-    bank.row = command.address // (chip.row_bytes * chip.banks)
+    bank.row = command.row
     bank.busy = end + (chip.dram_write_recovery if write else 0)
     bank.skipped = 0
     chip.bank_last = index

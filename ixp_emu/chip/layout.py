@@ -150,6 +150,7 @@ COMMAND = np.dtype(
         ("ready", np.int64),  # arrival at the unit; later: request time on the push bus
         ("pulled", np.int64),  # operand data there, NEVER until granted
         ("address", np.int64),
+        ("row", np.int64),  # of its DRAM bank
         ("code", np.uint8),
         ("action", np.uint8),
         ("unit", np.uint8),

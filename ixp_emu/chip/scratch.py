@@ -12,7 +12,7 @@ from ixp_emu.chip.layout import SCRATCH
 from ixp_emu.chip.queues import fail, pop, release
 from ixp_emu.isa.csr import CAP_CSRS
 
-__all__ = ["atomic", "ring_flag", "serve_scratch"]
+__all__ = ["atomic", "ring_flag", "ring_may_run_ahead", "serve_scratch"]
 
 _INTERTHREAD_SIG = CAP_CSRS["INTERTHREAD_SIG"].address
 _XSCALE_INT_A = CAP_CSRS["XSCALE_INT_A"].address
@@ -52,13 +52,24 @@ def ring_flag(chip: Any, ring: int, time: int) -> int:
 
 @small
 def _update_flag(chip: Any, ring: int, time: int) -> None:
-    chip.ring_flag_before[u(ring)] = chip.ring_flag[u(ring)]
-    chip.ring_flag_time[u(ring)] = time + chip.ring_lag
+    """Recompute a ring's status flag after a put or get at ``time``."""
     if chip.ring_empty_flag[u(ring)]:
-        chip.ring_flag[u(ring)] = 1 if chip.ring_count[u(ring)] == 0 else 0
+        flag = 1 if chip.ring_count[u(ring)] == 0 else 0
     else:
-        full = chip.ring_count[u(ring)] > chip.ring_size[u(ring)] - chip.ring_margin
-        chip.ring_flag[u(ring)] = 1 if full else 0
+        flag = 1 if chip.ring_count[u(ring)] > chip.ring_size[u(ring)] - chip.ring_margin else 0
+    if flag != chip.ring_flag[u(ring)]:
+        chip.ring_flag_before[u(ring)] = chip.ring_flag[u(ring)]
+        chip.ring_flag[u(ring)] = flag
+        chip.ring_flag_time[u(ring)] = time + chip.ring_lag
+
+
+@small
+def ring_may_run_ahead(chip: Any, command: Any, now: int) -> bool:
+    """Whether a put or get can be served before its time: no change of the flag is pending, and it does not overflow."""
+    ring = (s64(command.address) >> 2) & 15
+    if chip.ring_flag_time[u(ring)] > now:
+        return False
+    return command.code == Command.GET or chip.ring_count[u(ring)] + command.count <= chip.ring_size[u(ring)]
 
 
 @compiled

@@ -1,8 +1,8 @@
 """Service in the units with a FIFO inlet: when the head can be served, and serving it ahead of the clock.
 
 No command that can still arrive changes what an in-order unit does with those before it, so a scratch or SRAM command
-is served as soon as its service time is known. Ring operations and CSRs are not: their flags and effects are looked at
-by others in between.
+is served as soon as its service time is known. A ring operation is, unless its change of the status flag would follow
+another one that is still to be seen; CSRs are not, because others look at their effects in between.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ixp_emu.chip.delivery import bus_of
 from ixp_emu.chip.layout import INLET_SLOTS, MSF, SCRATCH, UNIT
 from ixp_emu.chip.msf import serve_msf
 from ixp_emu.chip.queues import event_key
-from ixp_emu.chip.scratch import serve_scratch
+from ixp_emu.chip.scratch import ring_may_run_ahead, serve_scratch
 from ixp_emu.chip.sram import serve_sram
 
 __all__ = ["inlet_free_at", "schedule_unit", "unit_step"]
@@ -48,9 +48,12 @@ def unit_time(chip: Any, unit: int, now: int) -> int:
 
 
 @small
-def _may_run_ahead(unit: int, code: int) -> bool:
+def _may_run_ahead(chip: Any, unit: int, command: Any, now: int) -> bool:
     """Whether nobody can tell that the command was served before its time."""
     if unit == SCRATCH:
+        code = command.code
+        if code == Command.GET or code == Command.PUT:
+            return ring_may_run_ahead(chip, command, now)
         return code <= Command.DECR or (code >= Command.HASH_48 and code <= Command.HASH_128)
     return unit != MSF
 
@@ -73,8 +76,8 @@ def schedule_unit(chip: Any, unit: int, now: int) -> None:
         if time == NEVER:
             chip.keys[u(UNIT + unit)] = NEVER
             return
-        code = chip.pool[u(chip.inlet[u(unit)].head)].code
-        if time >= chip.until or not _may_run_ahead(unit, code):
+        command = chip.pool[u(chip.inlet[u(unit)].head)]
+        if time >= chip.until or not _may_run_ahead(chip, unit, command, now):
             chip.keys[u(UNIT + unit)] = event_key(time, 1, UNIT + unit)
             return
         if time > now:  # it still takes its place in the inlet until then

@@ -1,10 +1,11 @@
 """The yardstick of the benchmark: an interpreter loop without a machine around it.
 
-``run_bare`` interprets the same decoded rows (``chip.rows``) through the same dispatch (``chip.dispatch``) as the engine,
-one after the other, over a register file. It has no clock, contexts, defer slots, commands, horizon or counters, and knows
-plain instructions only: ALU, shift, immed, ld_field and branches, of ``workloads/plain.uc``, whose mix is that of the
-forwarding microcode. So it says how fast this machine interprets microcode at best; the engine's speed by its speed is
-the price of the timing model. It is neither a functional simulator nor fast for other programs.
+``run_bare`` interprets the same decoded rows (``chip.rows``) through the same dispatch (``chip.dispatch``) as the
+engine, one after the other, over a register file. It has no clock, contexts, defer slots, commands, horizon or
+counters, and knows plain instructions only: ALU, shift, immed, ld_field and branches, those of ``workloads/plain.uc``,
+whose mix is that of the forwarding microcode. So it says how fast this machine interprets microcode at best; the
+engine's speed by its speed is the price of the timing model. It is neither a functional simulator nor a bound for one
+that translates.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ _rotate_right = compiled_semantics("rotate_right")
 
 
 @small
-def _shifted(kind: int, amount: int, last_a: int, value: int) -> int:
+def _shifted(kind: int, amount: int, last_a: int, value: int) -> Any:
     if kind == Shift.NONE:
         return value
     if kind == Shift.LEFT:
@@ -129,6 +130,7 @@ def _interpret(bare: Any, instructions: int) -> int:
             if (row.imm == 0) != (row.option != 0):
                 pc = s64(row.target)
         else:
+            pc -= 1
             break
         executed += 1
     bare.pc = pc

@@ -40,13 +40,15 @@ class Loaded(Protocol):
 
     Attributes:
         chips: CHIP records.
-        now: cycles executed.
         me_clock_hz: of all chips.
     """
 
     chips: NDArray[Any]
-    now: int
     me_clock_hz: int
+
+    @property
+    def now(self) -> int:
+        """Cycles executed."""
 
     def advance(self, until: int) -> None:
         """Run up to (excluding) a cycle. Raises AssertionError if the program does not get there."""
@@ -158,7 +160,7 @@ PROGRAMS: tuple[BenchProgram, ...] = (
     BenchProgram(
         name="forwarder",
         about="IPv4 forwarder at saturation, 64-byte frames, 3 ports",
-        warmup_cycles=500_000,
+        warmup_cycles=4_000_000,  # until buffers and MACs are full
         cycles=16_000_000,
         load=lambda until: _Cluster("forwarder.toml", until),
     ),

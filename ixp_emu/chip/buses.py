@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, Command
+from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, ME_STALLED, Command
 from ixp_emu.chip.compiled import NEVER, compiled, count_trailing_zeros, s64, small, u
-from ixp_emu.chip.delivery import ME_STALLED, bus_of, deliver, deliver_media
+from ixp_emu.chip.delivery import bus_of, deliver, deliver_media
 from ixp_emu.chip.layout import CMD_ARBITER, DRAM, PULL, PUSH, UNIT
 from ixp_emu.chip.queues import allocate, append, edge, event_key, hasten, pop
 from ixp_emu.chip.units import inlet_free_at, schedule_unit

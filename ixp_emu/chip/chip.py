@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ixp_emu.chip import layout
-from ixp_emu.chip.codes import Kind
+from ixp_emu.chip.codes import ME_CHOOSING, ME_STALLED, ME_STOPPED, Kind
 from ixp_emu.chip.compiled import NEVER
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1
@@ -20,7 +20,7 @@ from ixp_emu.chip.media import PORT_TRAFFIC
 from ixp_emu.chip.rows import build_rows
 from ixp_emu.isa.csr import LOCAL_CSRS
 
-__all__ = ["Memories", "bind_memories", "configure_ring", "initialise", "load_program", "new_chips", "cycle_accounts"]
+__all__ = ["Memories", "bind_memories", "configure_ring", "cycle_accounts", "initialise", "load_program", "new_chips"]
 
 _SPECIFICATION = {
     "fifo_latency": "command.fifo_latency",
@@ -87,7 +87,7 @@ class Memories:
 
 
 def _set_lookaheads(chip: Any, hardware: Hardware) -> None:
-    """Least cycles from an event to a delivery that it causes, by kind of agent: how far MEs may look beyond the others.
+    """Least cycles from an event to a delivery that it causes, by kind of agent: how far MEs may look ahead.
 
     Neighbour signals, which few programs send, are taken into account by :func:`load_program`.
     """
@@ -95,7 +95,8 @@ def _set_lookaheads(chip: Any, hardware: Hardware) -> None:
     pull = hardware["pull.latency"] + min(hardware["sbus.longword_cycles"], hardware["dbus.media_quadword_cycles"])
     service = [hardware["cap.signal_latency"], hardware["dram.cas"] + hardware["dram.controller_delay"]]
     service += [
-        hardware[f"{unit}.longword_cycles"] + hardware[f"{unit}.controller_delay"] for unit in ("scratch", "sram", "msf")
+        hardware[f"{unit}.longword_cycles"] + hardware[f"{unit}.controller_delay"]
+        for unit in ("scratch", "sram", "msf")
     ]
     arrival = hardware["command.bus_latency"] + hardware["command.decode"]
     chip["bus_lookahead"] = min(push, pull)
@@ -219,7 +220,7 @@ def load_program(
     me["signals"][:] = 1
     me["pc"][:] = entry
     me["context"] = layout.CONTEXTS - 1  # so that the first choice begins with context 0
-    me["state"] = 1
+    me["state"] = ME_CHOOSING
     chip["keys"][engine] = (3 << 5) | engine
 
 
@@ -250,22 +251,20 @@ def cycle_accounts(chip: Any, now: int) -> dict[str, NDArray[np.int64]]:
     """Cycle accounts of the MEs at the end of a run of ``now`` cycles: what lies beyond is taken off.
 
     Returns:
-        ``executing``, ``aborted``, ``stalled``, ``idle``: int64 arrays of 8; for an ME with a program they sum to ``now``.
+        ``executing``, ``aborted``, ``stalled``, ``idle``: int64 arrays of 8; per ME they sum to ``now``.
     """
     me = chip["me"]
     account = {name: me[name].copy() for name in ("executing", "aborted", "stalled", "idle")}
     for index in range(layout.ENGINES):
         state = int(me["state"][index])
-        if state == 0:
+        if state == ME_STOPPED:
             account["idle"][index] = now
             continue
         difference = now - int(me["time"][index])
         if difference > 0:  # idle or stalled since then
-            account["stalled" if state == 3 else "idle"][index] += difference
+            account["stalled" if state == ME_STALLED else "idle"][index] += difference
         else:  # slots of a branch or swap that fall behind the end
             lost = min(-difference, int(account["aborted"][index]))
             account["aborted"][index] -= lost
             account["executing"][index] += difference + lost  # ran ahead of a fault elsewhere
     return account
-
-

@@ -82,7 +82,7 @@ def advance_group(chips: Any, members: Any, clocks: int, latency: Any, until: in
         patience: rounds without progress after which to give up.
 
     Returns:
-        0 if its chips reached ``until``; 1 if it gave up, because another worker's chip (or one that stopped) is behind.
+        0 if its chips reached ``until``; 1 if it gave up: another worker's chip, or one that stopped, is behind.
     """
     count = chips.shape[0]
     waiting = 0

@@ -18,6 +18,11 @@ __all__ = [
     "MASTER_SCRATCH",
     "MASTER_SRAM",
     "MASTER_STATUS",
+    "ME_CHOOSING",
+    "ME_EXECUTING",
+    "ME_IDLE",
+    "ME_STALLED",
+    "ME_STOPPED",
     "ROW_INDEXED",
     "ROW_PLAIN",
     "ROW_TRANSFER",
@@ -110,6 +115,16 @@ class _Command(NamedTuple):
 
 Command = _Command()
 
+
+ME_STOPPED = 0
+"""States of an ME: no program."""
+ME_CHOOSING = 1
+"""Chooses the next context at its local time."""
+ME_IDLE = 2
+"""No context is ready; local time is when it became idle."""
+ME_STALLED = 3
+"""The command FIFO is full; local time is when it became so."""
+ME_EXECUTING = 4
 
 ROW_INDEXED = 1
 """An operand goes through LM_ADDR or T_INDEX; the row's a, b, d are then codes."""

@@ -28,10 +28,12 @@ __all__ = [
     "least_of_8",
     "least_of_16",
     "load_acquire",
+    "load_field",
     "load_u8",
     "load_u32",
     "s64",
     "small",
+    "store_field",
     "store_release",
     "store_u8",
     "store_u32",
@@ -62,17 +64,17 @@ _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
 def compiled(function: _F) -> _F:
     """Compile as a callee of a kernel; never cached by itself."""
-    return njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
+    return njit(**_OPTIONS)(function)
 
 
 def small(function: _F) -> _F:
     """Compile as a callee that is inlined at every call."""
-    return njit(**_OPTIONS, forceinline=True)(function)  # type: ignore[no-any-return]
+    return njit(**_OPTIONS, forceinline=True)(function)
 
 
 def kernel(function: _F) -> _F:
     """Compile as an entry point called from Python, cached on disk."""
-    return njit(**_OPTIONS, cache=True)(function)  # type: ignore[no-any-return]
+    return njit(**_OPTIONS, cache=True)(function)
 
 
 @intrinsic
@@ -144,6 +146,27 @@ def store_u32(typingctx: Any, address: Any, value: Any) -> Any:
 def store_u8(typingctx: Any, address: Any, value: Any) -> Any:
     """Store the low 8 bits of an int64 at a raw address."""
     return types.void(types.int64, types.int64), _storer(8)
+
+
+@intrinsic
+def load_field(typingctx: Any, address: Any) -> Any:
+    """The int64 at a raw, aligned address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(builder.inttoptr(args[0], ir.IntType(64).as_pointer()), align=8)
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def store_field(typingctx: Any, address: Any, value: Any) -> Any:
+    """Store an int64 at a raw, aligned address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[1], builder.inttoptr(args[0], ir.IntType(64).as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
 
 
 @intrinsic

@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import ACTION_AUX, Command
-from ixp_emu.chip.compiled import compiled, s64, u
+from ixp_emu.chip.compiled import compiled, s64, small, u
 from ixp_emu.chip.delivery import deliver, set_signal
 from ixp_emu.chip.layout import CONTEXTS, ENGINES
 from ixp_emu.chip.queues import allocate
 from ixp_emu.isa.csr import LOCAL_CSRS
 
-__all__ = ["apply_index_writes", "cam_lookup", "cam_touch", "index_write", "read_csr", "write_csr"]
+__all__ = [
+    "SIG_EVENTS",
+    "apply_index_writes",
+    "cam_lookup",
+    "cam_touch",
+    "index_write",
+    "is_neighbour_signal",
+    "read_csr",
+    "write_csr",
+]
 
 _INDEX_LATENCY = LOCAL_CSRS["ACTIVE_LM_ADDR_0"].effect_latency + 1
 """A write at t is seen by instructions from t + this on."""
@@ -21,7 +30,7 @@ _BYTE_INDEX = 3
 
 _CTX_ENABLES = LOCAL_CSRS["CTX_ENABLES"].address
 _CTX_STS = LOCAL_CSRS["ACTIVE_CTX_STS"].address
-_SIG_EVENTS = LOCAL_CSRS["ACTIVE_CTX_SIG_EVENTS"].address
+SIG_EVENTS = LOCAL_CSRS["ACTIVE_CTX_SIG_EVENTS"].address
 _WAKEUP = LOCAL_CSRS["ACTIVE_CTX_WAKEUP_EVENTS"].address
 _LM_0 = LOCAL_CSRS["ACTIVE_LM_ADDR_0"].address
 _LM_1 = LOCAL_CSRS["ACTIVE_LM_ADDR_1"].address
@@ -37,6 +46,12 @@ _PREVIOUS = LOCAL_CSRS["PREV_NEIGHBOR_SIGNAL"].address
 _SAME = LOCAL_CSRS["SAME_ME_SIGNAL"].address
 _CRC = LOCAL_CSRS["CRC_REMAINDER"].address
 _PROFILE = LOCAL_CSRS["PROFILE_COUNT"].address
+
+
+@small
+def is_neighbour_signal(address: int) -> bool:
+    """Whether a CSR write signals another ME."""
+    return address == _NEXT or address == _PREVIOUS
 
 
 @compiled
@@ -74,7 +89,7 @@ def read_csr(chip: Any, me: Any, engine: int, context: int, address: int, time: 
     """Value of a local CSR at a time."""
     if address == _CTX_STS:
         return (1 << 31) | ((engine >> 2) << 7) | ((engine & 3) << 3) | context
-    if address == _SIG_EVENTS:
+    if address == SIG_EVENTS:
         return s64(me.signals[u(context)])
     if address == _WAKEUP:
         return s64(me.wakeup[u(context)])
@@ -131,7 +146,7 @@ def write_csr(chip: Any, me: Any, engine: int, context: int, address: int, value
         index_write(me, context, 1, (value >> 2) & 1023, time)
     elif address == _T or address == _T_BYTE:
         index_write(me, context, _T_INDEX, (value >> 2) & 127, time)
-    elif address == _SIG_EVENTS:
+    elif address == SIG_EVENTS:
         me.signals[u(context)] = value & 0xFFFE
     elif address == _WAKEUP:
         me.wakeup[u(context)] = value & 0x1FFFF

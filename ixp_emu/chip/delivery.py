@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, Fault
+from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, ME_IDLE, Fault
 from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
 from ixp_emu.chip.layout import (
     CMD_ARBITER,
@@ -23,8 +23,6 @@ from ixp_emu.chip.layout import (
 from ixp_emu.chip.queues import append, edge, event_key, fail, hasten, release
 
 __all__ = [
-    "ME_IDLE",
-    "ME_STALLED",
     "bus_of",
     "complete",
     "deliver",
@@ -37,10 +35,6 @@ __all__ = [
     "set_signal",
     "take_deliveries",
 ]
-
-ME_IDLE = 2
-"""State of an ME without a ready context (ixp_emu.chip.microengine)."""
-ME_STALLED = 3
 
 
 @small

@@ -4,7 +4,7 @@ A preset is a set of overrides of :data:`PARAMETERS`; :func:`resolve_hardware` m
 each against its bounds and derives the controller delays. ``ixpemu hardware`` prints the result.
 
 Strength of a source: *documented* (read in vendor documentation or vendor-derived code), *measured* (published
-measurement), *inferred* (arithmetic on documented facts), *assumed* (widely quoted or our own choice; a parameter to vary).
+measurement), *inferred* (arithmetic on documented facts), *assumed* (widely quoted or our own choice: vary it).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _p(name: str, value: int, unit: str, low: int, high: int, strength: str, sou
 
 _HRM = "IXP2800 Hardware Reference Manual (chassis chapters shared with the IXP2400)"
 _TABLE = "the 60/90/120 table for scratch/SRAM/DRAM, +-20 %"
-_SPLIT = "split of the idle latency into parts; the controller delay takes the remainder, so only load behaviour depends on it"
+_SPLIT = "split of the idle latency; the controller delay takes the remainder, so it matters only under load"
 
 PARAMETERS: tuple[Parameter, ...] = (
     # Clocks
@@ -70,17 +70,51 @@ PARAMETERS: tuple[Parameter, ...] = (
     # Push and pull buses
     _p("sbus.longword_cycles", 2, "cycles", 1, 16, "documented", "one 32-bit longword per chassis clock"),
     _p("dbus.quadword_cycles", 4, "cycles", 1, 16, "inferred", "an ME's 32-bit port takes a 64-bit beat in two clocks"),
-    _p("dbus.media_quadword_cycles", 2, "cycles", 1, 16, "inferred", "RBUF/TBUF take one 64-bit beat per chassis clock"),
+    _p(
+        "dbus.media_quadword_cycles", 2, "cycles", 1, 16, "inferred", "RBUF/TBUF take one 64-bit beat per chassis clock"
+    ),
     _p("push.latency", 6, "cycles", 2, 64, "assumed", _SPLIT),
     _p("pull.latency", 6, "cycles", 2, 64, "assumed", _SPLIT),
-    _p("sbus.push_depth", 32, "requests", 2, 64, "assumed", "replies a unit may have under way to a cluster bus; covers the controller delay at full rate"),
+    _p(
+        "sbus.push_depth",
+        32,
+        "requests",
+        2,
+        64,
+        "assumed",
+        "replies a unit may have under way to a cluster bus; covers the controller delay at full rate",
+    ),
     _p("dbus.push_depth", 40, "requests", 2, 64, "documented", _HRM + ": D_push request FIFO, 64 deep, full at 40"),
     # Scratch, hash, CAP
     _p("scratch.size_bytes", 16_384, "bytes", 1_024, 1 << 16, "documented", "16 KB scratchpad"),
-    _p("scratch.command_cycles", 2, "cycles", 2, 16, "documented", "one command per chassis clock, shared with hash and CAP"),
+    _p(
+        "scratch.command_cycles",
+        2,
+        "cycles",
+        2,
+        16,
+        "documented",
+        "one command per chassis clock, shared with hash and CAP",
+    ),
     _p("scratch.longword_cycles", 2, "cycles", 1, 16, "inferred", "one longword per chassis clock"),
-    _p("scratch.ring_flag_lag", 2, "cycles", 1, 2, "documented", "the status flag lags the put; size of the lag assumed"),
-    _p("scratch.ring_full_margin", 32, "longwords", 0, 127, "assumed", "near-full threshold of a ring's status flag, below its size"),
+    _p(
+        "scratch.ring_flag_lag",
+        2,
+        "cycles",
+        1,
+        2,
+        "documented",
+        "the status flag lags the put; size of the lag assumed",
+    ),
+    _p(
+        "scratch.ring_full_margin",
+        32,
+        "longwords",
+        0,
+        127,
+        "assumed",
+        "near-full threshold of a ring's status flag, below its size",
+    ),
     _p("hash.key_cycles", 6, "cycles", 2, 64, "inferred", "100 M 48-bit keys per second"),
     _p("hash.latency_48", 14, "cycles", 2, 256, "documented", _HRM + ": added to the scratch path"),
     _p("hash.latency_64", 16, "cycles", 2, 256, "documented", _HRM + ": added to the scratch path"),
@@ -94,7 +128,15 @@ PARAMETERS: tuple[Parameter, ...] = (
     # DRAM
     _p("dram.size_bytes", 64 << 20, "bytes", 1 << 20, 1 << 30, "assumed", "up to 1 GB possible"),
     _p("dram.banks", 4, "banks", 1, 8, "documented", "DDR SDRAM devices have four banks"),
-    _p("dram.bank_queue_depth", 4, "commands", 1, 16, "assumed", "a full bank queue blocks the head of the inlet (documented); depth assumed"),
+    _p(
+        "dram.bank_queue_depth",
+        4,
+        "commands",
+        1,
+        16,
+        "assumed",
+        "a full bank queue blocks the head of the inlet (documented); depth assumed",
+    ),
     _p("dram.bank_interleave_bytes", 128, "bytes", 16, 4_096, "assumed", "address interleave over banks"),
     _p("dram.row_bytes", 2_048, "bytes", 512, 16_384, "assumed", "page of one bank over the 64-bit channel"),
     _p("dram.quadword_cycles", 2, "cycles", 1, 16, "inferred", "DDR at 150 MHz, 64 bits: 2.4 GB/s"),
@@ -113,7 +155,15 @@ PARAMETERS: tuple[Parameter, ...] = (
     _p("msf.element_bytes", 64, "bytes", 64, 256, "documented", "RBUF/TBUF element of the ENP-2611 board"),
     _p("msf.rbuf_bytes", 8_192, "bytes", 2_048, 8_192, "documented", "8 KB RBUF"),
     _p("msf.tbuf_bytes", 8_192, "bytes", 2_048, 8_192, "documented", "8 KB TBUF"),
-    _p("msf.rbuf_erratum", 1, "switch", 0, 1, "documented", "64-byte elements 0, 9, 18, 27 are never freed by the shipped driver"),
+    _p(
+        "msf.rbuf_erratum",
+        1,
+        "switch",
+        0,
+        1,
+        "documented",
+        "64-byte elements 0, 9, 18, 27 are never freed by the shipped driver",
+    ),
     _p("msf.freelist_depth", 64, "entries", 8, 64, "assumed", "one entry per context of the chip"),
     _p("msf.status_latency", 8, "cycles", 2, 256, "assumed", "element full and thread waiting, to push request"),
     # MACs
@@ -139,7 +189,7 @@ PRESETS: Mapping[str, Mapping[str, int]] = MappingProxyType(
         },
     }
 )
-"""``ixp2400-400``: nanosecond parameters of the memories rescaled to a 400 MHz ME clock; DDR-200 keeps two cycles a quadword."""
+"""``ixp2400-400``: nanoseconds of the memories rescaled to a 400 MHz ME clock; DDR-200 keeps two cycles a quadword."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ __all__ = [
     "TARGETS",
     "TARGET_NAMES",
     "UNIT",
+    "offset_of",
 ]
 
 ENGINES = 8
@@ -112,6 +113,13 @@ INBOX_SLOTS = 128
 """Deliveries on their way to one ME."""
 INLET_SLOTS = 16
 """Largest inlet depth."""
+
+
+def offset_of(record: np.dtype[Any], field: str) -> int:
+    """Byte offset of a field in a record."""
+    assert record.fields is not None
+    return int(record.fields[field][1])
+
 
 ROW = np.dtype(
     [
@@ -472,9 +480,7 @@ INGRESS = np.dtype(
     ],
     align=True,
 )
-EGRESS = np.dtype(
-    [("time", np.int64), ("offset", np.int64), ("length", np.int32), ("port", np.int32)], align=True
-)
+EGRESS = np.dtype([("time", np.int64), ("offset", np.int64), ("length", np.int32), ("port", np.int32)], align=True)
 
 LINK_SLOTS = 256
 LINK_FRAME_BYTES = 2048

@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import MASTER_STATUS, Command, Fault
-from ixp_emu.chip.compiled import NEVER, compiled, load_acquire, load_u8, s64, small, store_release, store_u8, u
+from ixp_emu.chip.compiled import (
+    NEVER,
+    compiled,
+    load_acquire,
+    load_field,
+    load_u8,
+    s64,
+    small,
+    store_field,
+    store_release,
+    store_u8,
+    u,
+)
 from ixp_emu.chip.delivery import reply
-from ixp_emu.chip.layout import EGRESS, INGRESS, LINK, LINK_FRAME_BYTES, LINK_SLOTS, MEDIA_RX, MEDIA_TX, MSF
-from ixp_emu.chip.memory import load_field, store_field
+from ixp_emu.chip.layout import EGRESS, INGRESS, LINK, LINK_FRAME_BYTES, LINK_SLOTS, MEDIA_RX, MEDIA_TX, MSF, offset_of
 from ixp_emu.chip.queues import allocate, event_key, fail
 
 __all__ = ["PORT_LINK", "PORT_TRAFFIC", "media_rx_step", "media_tx_step"]
@@ -27,19 +38,19 @@ _ROOM = 16_384
 
 _INGRESS_BYTES = INGRESS.itemsize
 _EGRESS_BYTES = EGRESS.itemsize
-_ARRIVAL = INGRESS.fields["arrival"][1]
-_ADDRESS = INGRESS.fields["address"][1]
-_LENGTH = INGRESS.fields["length"][1]
-_STATUS = INGRESS.fields["status"][1]
-_LINK_WRITTEN = LINK.fields["written"][1]
-_LINK_READ = LINK.fields["read"][1]
-_LINK_ARRIVAL = LINK.fields["arrival"][1]
-_LINK_LENGTH = LINK.fields["length"][1]
-_LINK_DATA = LINK.fields["data"][1]
-_OUT_TIME = EGRESS.fields["time"][1]
-_OUT_OFFSET = EGRESS.fields["offset"][1]
-_OUT_LENGTH = EGRESS.fields["length"][1]
-_OUT_PORT = EGRESS.fields["port"][1]
+_ARRIVAL = offset_of(INGRESS, "arrival")
+_ADDRESS = offset_of(INGRESS, "address")
+_LENGTH = offset_of(INGRESS, "length")
+_STATUS = offset_of(INGRESS, "status")
+_LINK_WRITTEN = offset_of(LINK, "written")
+_LINK_READ = offset_of(LINK, "read")
+_LINK_ARRIVAL = offset_of(LINK, "arrival")
+_LINK_LENGTH = offset_of(LINK, "length")
+_LINK_DATA = offset_of(LINK, "data")
+_OUT_TIME = offset_of(EGRESS, "time")
+_OUT_OFFSET = offset_of(EGRESS, "offset")
+_OUT_LENGTH = offset_of(EGRESS, "length")
+_OUT_PORT = offset_of(EGRESS, "port")
 
 
 @small

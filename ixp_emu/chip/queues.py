@@ -22,7 +22,9 @@ __all__ = [
     "safe_until",
 ]
 
-assert AGENTS == 24 and PUSH == PULL + 3 and CHIP.fields is not None and CHIP.fields["keys"][1] == 0, "the searches for the first key rely on it"
+assert AGENTS == 24 and PUSH == PULL + 3 and CHIP.fields is not None and CHIP.fields["keys"][1] == 0, (
+    "the searches for the first key rely on it"
+)
 
 
 @small

@@ -56,7 +56,7 @@ from ixp_emu.isa import (
 __all__ = ["ALU_FUNCTIONS", "INDIRECT", "SHIFT_FUNCTIONS", "build_rows"]
 
 INDIRECT = 0x8000
-"""Bit 15 of an operand: bits 14:12 = 0 *l$index0, 1 *l$index1, 2 *$index, 3 *$$index; 9:8 = step (1 ++, 2 --); 3:0 offset."""
+"""Bit 15 of an operand: 14:12 = 0 *l$index0, 1 *l$index1, 2 *$index, 3 *$$index; 9:8 step (1 ++, 2 --); 3:0 offset."""
 
 
 _ALU_OPERATIONS = tuple(op for op in OPERATIONS if op.name.startswith("alu."))
@@ -65,7 +65,7 @@ ALU_FUNCTIONS: tuple[tuple[int, Callable[..., Any]], ...] = (
     (Kind.ALU_END - 2, semantics.population_count),
     (Kind.ALU_END - 1, semantics.find_first_set),
 )
-"""(row kind, semantics) of every ALU operation: (left, right, carry) -> (result, carry, overflow), or right -> result."""
+"""(row kind, semantics) per ALU operation: (left, right, carry) -> (result, carry, overflow), or right -> result."""
 _ALU_CODES = {op.name: code for code, op in enumerate(_ALU_OPERATIONS)} | {
     "pop_count3": Kind.ALU_END - 2,
     "ffs": Kind.ALU_END - 1,

@@ -65,7 +65,7 @@ def _update_flag(chip: Any, ring: int, time: int) -> None:
 
 @small
 def ring_may_run_ahead(chip: Any, command: Any, now: int) -> bool:
-    """Whether a put or get can be served before its time: no change of the flag is pending, and it does not overflow."""
+    """Whether a put or get can be served before its time: no flag change is pending, and it does not overflow."""
     ring = (s64(command.address) >> 2) & 15
     if chip.ring_flag_time[u(ring)] > now:
         return False
@@ -115,13 +115,18 @@ def _hash(chip: Any, command: Any) -> None:
         if command.code == Command.HASH_48:
             at = key * 2
             low, high = _hash_48(
-                s64(command.data[u(at)]), s64(command.data[u(at + 1)]) & 0xFFFF, _multiplier(chip, 0), _multiplier(chip, 1)
+                s64(command.data[u(at)]),
+                s64(command.data[u(at + 1)]) & 0xFFFF,
+                _multiplier(chip, 0),
+                _multiplier(chip, 1),
             )
             command.data[u(at)] = low
             command.data[u(at + 1)] = high
         elif command.code == Command.HASH_64:
             at = key * 2
-            low, high = _hash_64(s64(command.data[u(at)]), s64(command.data[u(at + 1)]), _multiplier(chip, 2), _multiplier(chip, 3))
+            low, high = _hash_64(
+                s64(command.data[u(at)]), s64(command.data[u(at + 1)]), _multiplier(chip, 2), _multiplier(chip, 3)
+            )
             command.data[u(at)] = low
             command.data[u(at + 1)] = high
         else:

@@ -31,7 +31,7 @@ _UNREADABLE = (
     zlib.error,
     struct.error,
     EOFError,
-    KeyError,
+    LookupError,
     TypeError,
     ValueError,
     NotImplementedError,
@@ -92,15 +92,14 @@ def load_checkpoint(path: str | Path, *, threads: int = 1) -> ClusterRun:
         raise InputError(
             f"was saved by ixpemu {state.get('version')}; this is {__version__} with another state layout", file=path
         )
-    try:
-        config, programs, traffic, scalars = (state[key] for key in ("config", "programs", "traffic", "run"))
-    except KeyError as error:
-        raise _damaged(path, error) from None
+    config, programs, scalars = (state.get(key) for key in ("config", "programs", "run"))
+    if not (isinstance(config, dict) and isinstance(programs, dict) and isinstance(scalars, dict)):
+        raise _damaged(path, "state.json is incomplete")
     run = ClusterRun(config_from_document(config, file=path), threads=threads)
     for name, digest in _programs(run).items():
         if programs.get(name) != digest:
             raise InputError(f"program {name} has changed since the checkpoint was saved", file=path)
-    if _traffic_digest(run) != traffic:
+    if _traffic_digest(run) != state.get("traffic"):
         raise InputError("the offered packets have changed since the checkpoint was saved", file=path)
     try:
         run.restore(Snapshot(scalars, arrays))

@@ -27,10 +27,10 @@ _CLOSE_CYCLES = 300
 """Chips joined by a link shorter than this share a worker (docs/design.md, "Parallel")."""
 _PATIENCE = 200
 """Rounds in which a worker waits for the others inside the kernel before it lets another thread of the host run."""
-_TRIAL_SHARE = 16
-"""One part in so many of a long advance is run each way, to see whether the workers are worth it."""
-_TRIAL_CYCLES = 4_096
+# Workers that share the cores with other programs mostly wait for each other. So every so many advances a part (one in
+# as many, of at least so many cycles) is run the other way, by one worker or by all, and what is faster goes on.
 _TRIAL_EVERY = 16
+_TRIAL_CYCLES = 4_096
 
 
 class EgressLog:
@@ -86,7 +86,7 @@ class Machine:
         self._groups = self._make_groups(threads)
         self._all = np.arange(len(names))
         self._pool = ThreadPoolExecutor(len(self._groups)) if len(self._groups) > 1 else None
-        self._alone = False
+        self._rate = {True: 1.0, False: 0.0}  # cycles per second by one worker and by all
         self._advances = 0
 
     # --- set-up -----------------------------------------------------------------------------------------------------
@@ -175,27 +175,26 @@ class Machine:
     def advance(self, until: int) -> list[tuple[int, EgressLog]]:
         """Run all chips up to (excluding) a cycle, or until no chip can go on because one has a fault.
 
-        Workers that share the cores with other programs wait for each other most of the time. So now and then a
-        part is run by one worker and a part by all, and the faster way is taken; the result is the same.
-
         Returns:
             (chip index, frames that left), in the order drained.
         """
         logs: list[tuple[int, EgressLog]] = []
-        if self._pool is not None:
-            start = int(self.chips["published"].min())
-            part = (until - start) // _TRIAL_SHARE
-            if part >= _TRIAL_CYCLES:
-                if self._advances % _TRIAL_EVERY == 0:
-                    seconds = []
-                    for number, alone in enumerate((True, False), start=1):
-                        began = time.perf_counter()
-                        self._advance(start + number * part, logs, alone=alone)
-                        seconds.append(time.perf_counter() - began)
-                    self._alone = seconds[0] <= seconds[1]
-                self._advances += 1
-        self._advance(until, logs, alone=self._alone)
+        if self._pool is None:
+            self._advance(until, logs, alone=True)
+            return logs
+        start = int(self.chips["published"].min())
+        trial = max((until - start) // _TRIAL_EVERY, _TRIAL_CYCLES)
+        if self._advances % _TRIAL_EVERY == 0 and start + trial < until:
+            self._advance_timed(start + trial, logs, alone=self._rate[True] < self._rate[False])
+        self._advances += 1
+        self._advance_timed(until, logs, alone=self._rate[True] >= self._rate[False])
         return logs
+
+    def _advance_timed(self, until: int, logs: list[tuple[int, EgressLog]], *, alone: bool) -> None:
+        start, began = int(self.chips["published"].min()), time.perf_counter()
+        self._advance(until, logs, alone=alone)
+        if until - start >= _TRIAL_CYCLES:
+            self._rate[alone] = (until - start) / (time.perf_counter() - began)
 
     def _advance(self, until: int, logs: list[tuple[int, EgressLog]], *, alone: bool) -> None:
         while not self.faulted():

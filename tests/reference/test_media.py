@@ -89,7 +89,7 @@ def test_mac_overflow_loses_the_frame_and_back_pressure_delays_it() -> None:
         chip.media.free_elements.clear()
         chip.feed(0, 0, first)
         chip.feed(0, 0, second)
-        second_start = wire(8 + 1_500 + 4 + 12)
+        second_start = (8 + 1_500 + 4 + 12) * 48 // 10  # the earliest: a source's gap is rounded down
         chip.run(second_start + 1)
         assert chip.lost == ([] if back_pressure else [(second_start, 0, second, "mac_rx_overflow")])
         assert chip.media.ports[0].rx_used == 1_500
@@ -131,9 +131,10 @@ def test_transmit_waits_for_room_in_the_mac() -> None:
         chip.step()
         used = max(used, chip.media.ports[0].tx_used)
     assert used == 8 * 250
-    # Back to back on the wire from the end of the first transfer on; starts round up once per frame.
+    # Back to back on the wire from the end of the first transfer on. The earliest next start is kept in fractions, so
+    # only the last frame's start is rounded up, not that of every frame.
     beats = -(-63 * 600 // 104)
-    assert chip.egress[-1][0] == beats + 19 * wire(8 + 250 + 4 + 12) + wire(8 + 250 + 4)
+    assert chip.egress[-1][0] == beats + wire(19 * (8 + 250 + 4 + 12)) + wire(8 + 250 + 4)
 
 
 def test_transmit_pads_waits_for_order_and_keeps_the_gap() -> None:

@@ -1,0 +1,122 @@
+"""Issue of a command: from a row and its operands to an entry in the ME's command FIFO."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ixp_emu.chip.codes import (
+    ACTION_DOUBLE,
+    ACTION_INDIRECT,
+    ACTION_MEDIA,
+    ACTION_RETURNS,
+    MASTER_MSF,
+    Command,
+    Fault,
+)
+from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
+from ixp_emu.chip.layout import CMD_ARBITER, MSF, SRAM0
+from ixp_emu.chip.queues import allocate, append, edge, fail, hasten
+from ixp_emu.chip.rows import CSR_ADDRESS, FROM_ALU
+
+__all__ = ["issue"]
+
+
+@small
+def _mark(me: Any, first: int, count: int) -> None:
+    """Registers of a command in flight: whoever uses them waits for the clock."""
+    base = first & ~127
+    for i in range(count):
+        me.busy[u(base | ((first + i) & 127))] += 1
+
+
+@compiled
+def issue(chip: Any, engine: int, context: int, row: Any, time: int, sum_of_operands: int, last_result: int) -> int:
+    """Put a command into the ME's FIFO; returns the signals it will set (mask), -1 after a fault."""
+    me = chip.me[u(engine)]
+    code = s64(row.option)
+    action = s64(row.action)
+    unit = s64(row.unit)
+    count = s64(row.count)
+    per_unit = s64(row.imm)
+    pulls = s64(row.shift)
+    offset = context * 16
+    slot = allocate(chip)
+    command = chip.pool[u(slot)]
+    address = sum_of_operands
+    mask = 0xFF
+    if row.special & CSR_ADDRESS:
+        address = s64(row.target)
+    if unit == SRAM0:
+        unit += (sum_of_operands >> 30) & 1
+    media_given = 0
+    if action & ACTION_INDIRECT:
+        if last_result & (1 << 25) and row.counted:
+            count = ((last_result >> 21) & 15) + 1
+        if last_result & (1 << 20):
+            mask = (last_result >> 12) & 0xFF
+        if last_result & (1 << 4):
+            media_given = 1
+            command.media = ((last_result >> 5) & 0x3FFF) & 0x1FFF
+            if count * 8 + command.media > 0x2000 or ((last_result >> 5) & 0x3FFF) < 0x2000:
+                media_given = 2
+    if action & ACTION_MEDIA and media_given != 1:
+        fail(chip, Fault.MEDIA_ADDRESS, time, engine, s64(me.pc[u(context)]), last_result)
+        return -1
+    command.stamp = time
+    command.pulled = NEVER
+    command.address = address
+    command.code = code
+    command.action = action
+    command.unit = unit
+    command.me = engine
+    command.ctx = context
+    command.signal = row.signal
+    command.count = count
+    command.mask = mask
+    command.structure = row.structure
+    out_words = count * pulls
+    in_words = 0
+    if action & ACTION_RETURNS:
+        in_words = count * per_unit
+    if action & ACTION_MEDIA:
+        if code == Command.RBUF_RD:
+            command.pull_words = count * 2
+            command.push_words = 0
+        else:
+            command.pull_words = 0
+            command.push_words = count * 2
+        command.marked = 0
+    else:
+        command.pull_words = out_words
+        command.push_words = in_words
+        command.marked = in_words
+    if code >= Command.CAP_FAST_WRITE:
+        command.pull_words = 0
+        command.push_words = 0
+        command.marked = 0
+        command.data[u(0)] = last_result if row.special & FROM_ALU else per_unit
+        out_words = 0
+    first = s64(row.xfer_in)
+    first = (first & ~127) | ((first + offset) & 127)
+    command.xfer_in = first
+    if in_words > 0:
+        _mark(me, first, in_words)
+    first = s64(row.xfer_out)
+    first = (first & ~127) | ((first + offset) & 127)
+    command.xfer_out = first
+    if out_words > 0:
+        _mark(me, first, out_words)
+    command.master = unit + 1 if unit == SRAM0 or unit == SRAM0 + 1 else (MASTER_MSF if unit == MSF else 0)
+    if code >= Command.HASH_48 and code <= Command.HASH_128:
+        command.master = 1
+    append(chip, chip.fifo[u(engine)], slot)
+    if chip.fifo[u(engine)].count == 1:
+        chip.waiting_lanes[u(engine >> 2)] |= 1 << (engine & 3)
+        hasten(chip, CMD_ARBITER + (engine >> 2), 2, edge(time + chip.fifo_latency))
+    me.commands += 1
+    me.context_commands[u(context)] += 1
+    if row.signal == 0:
+        return 0
+    if action & ACTION_DOUBLE:
+        return s64(3 << row.signal)
+    return s64(1 << row.signal)

@@ -325,3 +325,14 @@ def test_commands_that_run_nothing_do_without_the_compiler(arguments: list[str])
         "assert 'numba' not in sys.modules and 'numpy' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+
+
+def test_check_does_without_the_compiler() -> None:
+    code = (
+        "import sys\n"
+        "from ixp_emu.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "assert 'numba' not in sys.modules and 'llvmlite' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code, "check", str(EXAMPLE)], check=True, capture_output=True)

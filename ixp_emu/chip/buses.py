@@ -9,11 +9,23 @@ from ixp_emu.chip.compiled import NEVER, compiled, count_trailing_zeros, s64, sm
 from ixp_emu.chip.delivery import bus_of, deliver, deliver_media
 from ixp_emu.chip.layout import CMD_ARBITER, DRAM, PULL, PUSH, UNIT
 from ixp_emu.chip.queues import allocate, append, edge, event_key, hasten, pop
-from ixp_emu.chip.units import inlet_free_at, schedule_unit
+from ixp_emu.chip.units import inlet_free_at, inlet_places, schedule_unit
 
 __all__ = ["grant_command", "pull_step", "push_step"]
 
 # --- command bus ------------------------------------------------------------------------------------------------
+
+
+@compiled
+def _wants(chip: Any, cluster: int, unit: int, time: int) -> bool:
+    """Whether an ME of a cluster has a command for a unit at the head of its FIFO that may be granted."""
+    lanes = chip.waiting_lanes[u(cluster)]
+    while lanes != 0:
+        head = chip.pool[u(chip.fifo[u(cluster * 4 + count_trailing_zeros(lanes))].head)]
+        lanes &= lanes - 1
+        if head.unit == unit and head.stamp + chip.fifo_latency <= time:
+            return True
+    return False
 
 
 @compiled
@@ -46,6 +58,13 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
             else:
                 following = min(following, edge(room))
             continue
+        if (
+            chip.inlet_last[u(unit)] == cluster
+            and inlet_places(chip, unit) == 1
+            and _wants(chip, 1 - cluster, unit, time)
+        ):
+            following = time + 2
+            continue
         if granted:
             following = time + 2
             continue
@@ -56,6 +75,7 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
         else:
             chip.waiting_lanes[u(cluster)] &= ~(1 << lane)
         chip.arbiter_last[u(cluster)] = lane
+        chip.inlet_last[u(unit)] = cluster
         chip.bus_grants[u(cluster)] += 1
         chip.bus_wait[u(cluster)] += time - eligible
         arrival = time + chip.bus_latency

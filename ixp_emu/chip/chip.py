@@ -139,6 +139,7 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
     chip["pool_free"][:] = np.arange(layout.POOL_SLOTS)
     chip["pool_top"] = layout.POOL_SLOTS
     chip["arbiter_last"][:] = 3  # round robin begins with the first
+    chip["inlet_last"][:] = -1
     chip["push_last"][:] = (5, 5, 0)
     chip["pull_last"][:] = (3, 3, 0)
     chip["bank"]["row"][:] = -1

@@ -361,6 +361,7 @@ _CHIP_FIELDS: list[Any] = [
     ("arbiter_last", np.int64, (2,)),
     ("arbiter_blocked", np.int64, (2,)),
     ("inlet", QUEUE, (TARGETS,)),
+    ("inlet_last", np.int64, (TARGETS,)),  # cluster of the last command granted, -1 at reset
     ("early_head", np.int64, (TARGETS,)),  # commands served ahead of the clock, still counted in the inlet
     ("early_count", np.int64, (TARGETS,)),
     ("early_time", np.int64, (TARGETS, INLET_SLOTS)),

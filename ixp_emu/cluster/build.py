@@ -98,9 +98,7 @@ def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> Chi
             source = program.source if program.source.startswith("builtin:") else Path(program.source)
             cache[key] = parse(source, defines=mine, include_dirs=["builtin:"], name=name)
         parsed[name] = cache[key]
-    merged = merge_declarations(
-        (parsed[name].structures, engines) for name, engines in chip.engines.items()
-    )
+    merged = merge_declarations((parsed[name].structures, engines) for name, engines in chip.engines.items())
     if len(merged) >= _STRUCTURES:
         raise InputError(f"chip {chip.name}: {len(merged)} structures, at most {_STRUCTURES - 1} are counted")
     chosen = {name: (place.memory, place.pin) for name, place in chip.placement.items()}
@@ -182,5 +180,3 @@ def load_image(chip: Any, memories: Memories, image: ChipImage) -> None:
     for service in image.services.values():
         for structure, values in service.contents().items():
             _fill(chip, memories, image, structure, values)
-
-

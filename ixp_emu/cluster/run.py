@@ -352,9 +352,7 @@ class ClusterRun:
         """The result so far."""
         total = take_counters(self.machine.chips, self.now)
         warm, warm_frames, warm_bits = self.warm or (total, self.left_frames, self.left_bits)
-        egress = self.matcher.result(
-            last_bit_in=self.last_bits_in(), warmup_packets=self.config.run.warmup_packets
-        )
+        egress = self.matcher.result(last_bit_in=self.last_bits_in(), warmup_packets=self.config.run.warmup_packets)
         lost, offered = self.lost(), self.entered
         fault = self.fault or self._verdict_fault(egress)
         return RunResult(

@@ -127,7 +127,9 @@ def place_structures(
     for name in chosen:
         if name not in structures:
             known = ", ".join(sorted(structures)) or "none"
-            raise InputError(f'no program of the chip declares a structure "{name}"; there are {known}', key=f"placement.{name}")
+            raise InputError(
+                f'no program of the chip declares a structure "{name}"; there are {known}', key=f"placement.{name}"
+            )
     size = memory_bytes(hardware)
     used = dict.fromkeys(size, 0)
     placed: dict[str, PlacedStructure] = {}

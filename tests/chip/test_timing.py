@@ -171,3 +171,20 @@ def test_cycles_of_an_engine_sum_to_the_run() -> None:
         account = cycle_accounts(chip.chip, now)
         for engine in (0, 5):
             assert sum(int(account[name][engine]) for name in account) == now
+
+
+@pytest.mark.parametrize("target", ["scratch", "sram", "dram"])
+def test_a_saturated_unit_serves_all_engines_alike(target: str) -> None:
+    """Round robin inside a cluster, and the clusters take turns at the last place of the inlet."""
+    command = {
+        "scratch": "scratch[read, $x, zero, 0, 1], ctx_swap[s]",
+        "sram": "sram[read, $x, zero, 0, 1], ctx_swap[s]",
+        "dram": "dram[read, $$d0, zero, 0, 1], sig_done[ds]\nctx_arb[ds]",
+    }[target]
+    source = (
+        ".reg zero $x $$d0 $$d1\n.xfer_order $$d0 $$d1\n.sig s ds\nimmed[zero, 0]\n"
+        f"again#:\n{command}\nbr[again#]\n"
+    )
+    chip = OneChip(dict.fromkeys(range(8), source), contexts=0xFF)
+    commands = chip.run(200_000)["me"]["commands"]
+    assert max(commands) <= 1.02 * min(commands)

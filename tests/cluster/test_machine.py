@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ixp_emu.cluster.machine import Machine
+from ixp_emu.cluster.machine import EgressLog, Machine
 from tests.cluster.forwarder import new_run
 
 CHIP_D = "chips.{name}={{ like = 'a' }}"
@@ -23,7 +23,7 @@ def test_chips_joined_by_less_than_300_cycles_share_a_worker(latency_ns: int, th
     run.machine.close()
 
 
-def test_four_chips_on_two_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_linked_groups_stay_together_whatever_threads_there_are() -> None:
     links = "links={ ab = { between = ['a.2', 'b.2'] }, cd = { between = ['c.2', 'd.2'], latency_ns = 100 } }"
     run = new_run(CHIP_D.format(name="c"), CHIP_D.format(name="d"), links, threads=3, packets=2)
     groups = sorted(members.tolist() for members in run.machine._groups)
@@ -49,7 +49,7 @@ def test_steps_and_workers_do_not_show_in_the_state(way: str, monkeypatch: pytes
     if way == "either":  # change over at every step
         monkeypatch.setattr("ixp_emu.cluster.machine._TRIAL_EVERY", 1)
         monkeypatch.setattr("ixp_emu.cluster.machine._TRIAL_CYCLES", 1)
-    logs = []
+    logs: list[tuple[int, EgressLog]] = []
     until = 0
     for step in [1, 2, 599, 600, 601, 7_777, 50_000, 150_000]:
         until = min(until + step, 150_000)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ixp_emu.chip.hardware import resolve_hardware
+from ixp_emu.cli import main
 from ixp_emu.cluster.config import Port, load_config
 from ixp_emu.cluster.frames import Frames
 from ixp_emu.cluster.machine import EgressLog
@@ -22,7 +22,6 @@ from tests.microcode.forwarding import ipv4
 from tests.report.tiny import write_cluster
 
 TRACES = Path(os.environ.get("IXPEMU_TRACES", Path(__file__).resolve().parents[3] / "shared" / "traces"))
-HARDWARE = resolve_hardware()
 ROUTES = {chip: read_routes(EXAMPLE.parent / "routes" / f"{chip}.toml") for chip in "ab"}
 LINKED = {Port("a", 2): "b", Port("b", 2): "a"}
 
@@ -230,6 +229,20 @@ def test_a_wrong_checksum_is_found(tmp_path: Path) -> None:
     assert fault == "300 frames left that match nothing expected (300 unknown, 0 on a wrong port, 0 twice)"
 
 
+def test_broken_microcode_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overrides = broken_copy(
+        tmp_path,
+        "services/forward/forward.uc",
+        "    alu[$$out[6], --, B, checksum_word]\n",
+        "    alu[$$out[6], checksum_word, +, 1]\n",
+    )
+    settings = [*overrides, "run.warmup_packets=0", "traffic.into=['b.0']"]
+    with pytest.raises(SystemExit) as caught:
+        main(["run", str(EXAMPLE), "--packets", "20", *(word for text in settings for word in ("--set", text))])
+    assert caught.value.code == 1
+    assert capsys.readouterr().out.startswith("verdict     FAULT 20 frames left that match nothing expected ")
+
+
 def test_a_missing_order_is_found(tmp_path: Path) -> None:
     # Contexts of an ME pass packets on as they are done instead of in turn; headers with options take longer.
     trace = tmp_path / "trace.pcap"
@@ -316,9 +329,9 @@ def _two_chips(folder: Path, *, link: bool) -> Path:
     """Chip b halts in its 3,000th cycle; chip a reads scratch for ever."""
     file = write_cluster(folder, _BUSY, cycles=1_000_000)
     (folder / "halt.uc").write_text(_HALT_LATER.format(wait="    nop\n" * 2_998))
-    text = file.read_text().replace("[traffic]", '[chips.b]\nports = ["1GbE", "1GbE"]\n[traffic]')
-    text = text.replace("[chips.a]", '[programs.halt]\nsource = "halt.uc"\n[chips.a]').replace('["1GbE"]', '["1GbE", "1GbE"]')
-    text = text.replace('ports = ["1GbE", "1GbE"]\n[traffic]', 'ports = ["1GbE", "1GbE"]\nengines = { halt = ["0:0"] }\n[traffic]')
+    chip_b = '[chips.b]\nports = ["1GbE", "1GbE"]\nengines = { halt = ["0:0"] }\n[traffic]'
+    text = file.read_text().replace('["1GbE"]', '["1GbE", "1GbE"]').replace("[traffic]", chip_b)
+    text = text.replace("[chips.a]", '[programs.halt]\nsource = "halt.uc"\n[chips.a]')
     if link:
         text = text.replace("[traffic]", '[links.ab]\nbetween = ["a.1", "b.1"]\n[traffic]')
     file.write_text(text)

@@ -131,12 +131,13 @@ def test_what_is_too_large_is_refused_with_bytes() -> None:
     override = "programs.forward.define={ MAX_FLOWS = 1_024 }"
     message = refusal(override, "placement.flow_table=scratch")
     head, left = message.rsplit(", ", 1)
-    assert head == (
-        "--set placement.flow_table=scratch: placement.flow_table: flow_table: 32,768 bytes in scratch"
-    )
+    assert head == ("--set placement.flow_table=scratch: placement.flow_table: flow_table: 32,768 bytes in scratch")
     free = int(left.removesuffix(" left").replace(",", ""))
-    assert 0 < free <= SIZE["scratch"] - sum(
-        p.size_bytes for p in images["a"].structures.values() if p.declaration.ring is not None
+    assert (
+        0
+        < free
+        <= SIZE["scratch"]
+        - sum(p.size_bytes for p in images["a"].structures.values() if p.declaration.ring is not None)
     )
     route_bytes = images["a"].structures["route_table"].size_bytes
     wide = f"programs.forward.define={{ MAX_FLOWS = {1 << 24} }}"

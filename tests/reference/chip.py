@@ -50,6 +50,8 @@ class ReferenceChip:
         self.command_buses = [
             CommandBus(hardware, self.me[4 * cluster : 4 * cluster + 4], self.units) for cluster in range(2)
         ]
+        first, second = self.command_buses
+        first.other, second.other = second, first
         pull = [Bus(f"S_pull{c}", ("scratch", "sram0", "sram1", "msf")) for c in range(2)]
         push = [Bus(f"S_push{c}", ("scratch", "hash", "sram0", "sram1", "msf", "receive_status")) for c in range(2)]
         d_pull, d_push = Bus("D_pull", ("dram",)), Bus("D_push", ("dram",))

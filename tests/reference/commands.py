@@ -108,9 +108,10 @@ class Unit:
         self.inlet_depth = hardware[parameters + ".inlet_depth"]
         self.counters = Counters()
         self.schedule: Callable[[int, Callable[[], None]], None]
+        self.last_bus: CommandBus | None = None
 
-    def has_room(self) -> bool:
-        return len(self.inlet) < self.inlet_depth
+    def places(self) -> int:
+        return self.inlet_depth - len(self.inlet)
 
     def accept(self, command: Command, arrival: int) -> None:
         """Phase 2: the command bus hands over a command that will arrive at ``arrival``.
@@ -190,6 +191,12 @@ class CommandBus:
         self._last = len(engines) - 1
         self.grants = 0
         self.busy = 0
+        self.other: CommandBus  # the other cluster's
+
+    def wants(self, unit: str, now: int) -> bool:
+        """Whether an ME of the cluster has a command for a unit at the head of its FIFO that may be granted."""
+        heads = [engine.fifo[0] for engine in self._engines if engine.fifo]
+        return any(head.unit == unit and head.issued <= now - self._fifo_latency for head in heads)
 
     def step(self, now: int) -> None:
         """Phase 2 of a chassis edge: grant at most one command."""
@@ -199,8 +206,11 @@ class CommandBus:
             if not fifo or fifo[0].issued > now - self._fifo_latency:
                 continue
             unit = self._units[fifo[0].unit]
-            if not unit.has_room():
+            if unit.places() == 0:
                 continue
+            if unit.places() == 1 and unit.last_bus is self and self.other.wants(unit.name, now):
+                continue
+            unit.last_bus = self
             unit.accept(fifo.popleft(), now + self._travel)
             self._last = place
             self.grants += 1

@@ -63,7 +63,9 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
             and inlet_places(chip, unit) == 1
             and _wants(chip, 1 - cluster, unit, time)
         ):
-            following = time + 2
+            blocked = 1  # until another place is free or the other cluster has granted
+            if chip.early_count[u(unit)] > 0:
+                following = min(following, edge(chip.early_time[u(unit), u(chip.early_head[u(unit)])]))
             continue
         if granted:
             following = time + 2
@@ -76,6 +78,8 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
             chip.waiting_lanes[u(cluster)] &= ~(1 << lane)
         chip.arbiter_last[u(cluster)] = lane
         chip.inlet_last[u(unit)] = cluster
+        if chip.arbiter_blocked[u(1 - cluster)]:
+            hasten(chip, CMD_ARBITER + 1 - cluster, 2, time + 2 * cluster)
         chip.bus_grants[u(cluster)] += 1
         chip.bus_wait[u(cluster)] += time - eligible
         arrival = time + chip.bus_latency

@@ -33,9 +33,7 @@ class Expectation:
     drops: Mapping[tuple[str, str], int]
 
 
-def _leaving(
-    batch: list[tuple[Frames, npt.NDArray[np.int64]]], port_numbers: Mapping[Port, int]
-) -> ExpectedFrames:
+def _leaving(batch: list[tuple[Frames, npt.NDArray[np.int64]]], port_numbers: Mapping[Port, int]) -> ExpectedFrames:
     frames = Frames.concatenate([part for part, _ in batch])
     inputs = np.concatenate([index for _, index in batch]) if batch else np.zeros(0, np.int64)
     order = np.argsort(inputs, kind="stable")
@@ -88,4 +86,6 @@ def expect(
                         sent.port[:] = port_numbers[out]
                         leaving.append((sent, source))
     chips = ", ".join(waiting)
-    raise InputError(f"frames pass {_MOST_HOPS} chips without leaving the cluster (now at {chips}): routes form a circle")
+    raise InputError(
+        f"frames pass {_MOST_HOPS} chips without leaving the cluster (now at {chips}): routes form a circle"
+    )

@@ -30,7 +30,9 @@ from ixp_emu.errors import InputError
 __all__ = ["ClusterRun", "Progress", "RunResult", "read_port"]
 
 CHECK_CYCLES = 10_000
-"""Cycles between two looks at whether the run is over, once all frames may have entered."""
+"""Cycles between two looks at whether the warm-up is over."""
+LAST_CHECK_CYCLES = 100
+"""Cycles between two looks at whether the run is over, once all frames have entered: so much its end may be late."""
 _SLICE_SECONDS = 0.1
 _LONGEST_SLICE = 1 << 40
 _KEEP_SECONDS = 10.0
@@ -228,16 +230,16 @@ class ClusterRun:
     # --- running ----------------------------------------------------------------------------------------------------
 
     def _following_check(self) -> int:
-        """The next check time: not before the last frame can have entered, and at least CHECK_CYCLES on."""
-        earliest = self.now + CHECK_CYCLES
+        """The next check time: during the warm-up CHECK_CYCLES on, then not before the last frame can have entered."""
         if self.config.run.warmup_packets and self.warm is None:
-            return earliest
+            return self.now + CHECK_CYCLES
+        earliest = self.now + LAST_CHECK_CYCLES
         shortest = int(84 * 8 * self.config.hardware["me_clock_khz"] // 1_000_000)
         for port in self.into:
             rows = self.machine.ingress[self.machine.port_numbers[port]]
             remaining = len(rows) - self._taken(port)
             if remaining > 0:
-                earliest = max(earliest, int(rows["arrival"][-1]), self.now + (remaining - 1) * shortest)
+                earliest = max(earliest, int(rows["arrival"][-1]) + 1, self.now + (remaining - 1) * shortest)
         return earliest
 
     def _observe(self, logs: list[tuple[int, EgressLog]]) -> None:

@@ -177,7 +177,7 @@ class _Generator:
     def address(self, *, step: int, span: int) -> None:
         """``tmp`` = an address: private to the context or shared by all."""
         if self.random.random() < 0.5:
-            self.emit(f"alu[tmp, addr, +, own]")
+            self.emit("alu[tmp, addr, +, own]")
         else:
             self.emit(f"immed[tmp, {self.random.randrange(span) * step}]")
 

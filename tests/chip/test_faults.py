@@ -35,13 +35,17 @@ def test_faults_of_an_instruction(source: str, fault: int, time: int) -> None:
 
 
 def test_local_memory_ends_at_word_639() -> None:
-    body = ".reg a\nimmed[a, {0}]\nlocal_csr_wr[ACTIVE_LM_ADDR_0, a]\nnop\nnop\nnop\nalu[a, --, B, *l$index0]\nctx_arb[kill]\n"
+    body = (
+        ".reg a\nimmed[a, {0}]\nlocal_csr_wr[ACTIVE_LM_ADDR_0, a]\n"
+        "nop\nnop\nnop\nalu[a, --, B, *l$index0]\nctx_arb[kill]\n"
+    )
     assert fault_of(body.format(639 * 4))[0] == Fault.NONE
     assert fault_of(body.format(640 * 4))[0] == Fault.LOCAL_MEMORY
 
 
 @pytest.mark.parametrize(
-    ("target", "size_key"), [("scratch", "scratch.size_bytes"), ("sram", "sram.size_bytes"), ("dram", "dram.size_bytes")]
+    ("target", "size_key"),
+    [("scratch", "scratch.size_bytes"), ("sram", "sram.size_bytes"), ("dram", "dram.size_bytes")],
 )
 def test_an_access_may_reach_the_last_byte_and_no_further(target: str, size_key: str) -> None:
     size = OneChip({}).hardware[size_key]
@@ -51,7 +55,8 @@ def test_an_access_may_reach_the_last_byte_and_no_further(target: str, size_key:
 
     def at(address: int) -> int:
         load = f"immed[a, {address & 0xFFFF}]\nimmed_w1[a, {address >> 16}]\n"
-        return fault_of(f"{registers}{load}{target}[read, {transfer}, a, 0, 1], sig_done[s]\nctx_arb[s]\nctx_arb[kill]\n")[0]
+        read = f"{target}[read, {transfer}, a, 0, 1], sig_done[s]\n"
+        return fault_of(f"{registers}{load}{read}ctx_arb[s]\nctx_arb[kill]\n")[0]
 
     assert at(size - unit) == Fault.NONE
     assert at(size) == Fault.ACCESS_OUTSIDE

@@ -34,7 +34,7 @@ def test_a_delay_may_be_zero_and_not_negative() -> None:
     longer = {"command.bus_latency": 40}
     usual = resolve_hardware(overrides=longer)
     parts = usual["sram.idle_latency"] - usual["sram.controller_delay"]
-    slow = {unit: 200 for unit in ("scratch.idle_latency", "msf.idle_latency", "dram.idle_latency")}
+    slow = dict.fromkeys(("scratch.idle_latency", "msf.idle_latency", "dram.idle_latency"), 200)
     exact = longer | slow | {"sram.idle_latency": parts}
     assert resolve_hardware(overrides=exact)["sram.controller_delay"] == 0
     with pytest.raises(InputError) as error:

@@ -131,7 +131,9 @@ def test_lm_addr_is_seen_after_three_instructions(gap: int) -> None:
 def test_a_full_command_fifo_stalls(depth: int) -> None:
     """Commands issue one a cycle until the FIFO is full; then each waits for a grant, one per two cycles."""
     commands = 2 * depth + 5
-    source = ".reg zero $x\n.set $x\nimmed[zero, 0]\n" + "scratch[write, $x, zero, 0, 1]\n" * commands + "ctx_arb[kill]\n"
+    source = (
+        ".reg zero $x\n.set $x\nimmed[zero, 0]\n" + "scratch[write, $x, zero, 0, 1]\n" * commands + "ctx_arb[kill]\n"
+    )
     chip = OneChip({0: source}, overrides={"command.fifo_depth": depth, "scratch.inlet_depth": 16})
     record = chip.run(1_000)
     # The first issues at 1 and is granted at 2; then a grant at every edge. The k-th command (from 0) finds room at the
@@ -182,8 +184,7 @@ def test_a_saturated_unit_serves_all_engines_alike(target: str) -> None:
         "dram": "dram[read, $$d0, zero, 0, 1], sig_done[ds]\nctx_arb[ds]",
     }[target]
     source = (
-        ".reg zero $x $$d0 $$d1\n.xfer_order $$d0 $$d1\n.sig s ds\nimmed[zero, 0]\n"
-        f"again#:\n{command}\nbr[again#]\n"
+        f".reg zero $x $$d0 $$d1\n.xfer_order $$d0 $$d1\n.sig s ds\nimmed[zero, 0]\nagain#:\n{command}\nbr[again#]\n"
     )
     chip = OneChip(dict.fromkeys(range(8), source), contexts=0xFF)
     commands = chip.run(200_000)["me"]["commands"]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -210,4 +211,5 @@ def test_another_version_program_or_trace(saved: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["config", "programs", "traffic", "run"])
 @pytest.mark.parametrize("value", [None, [], 3, "text"])
 def test_a_state_of_the_wrong_type(saved: Path, tmp_path: Path, key: str, value: object) -> None:
-    message_of(rewritten(saved, tmp_path / "other", **{key: value}))
+    state: dict[str, Any] = {key: value}
+    message_of(rewritten(saved, tmp_path / "other", **state))

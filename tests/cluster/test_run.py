@@ -14,7 +14,7 @@ from ixp_emu.cluster.config import Port, load_config
 from ixp_emu.cluster.frames import Frames
 from ixp_emu.cluster.machine import EgressLog
 from ixp_emu.cluster.pcap import read_pcap, write_pcap
-from ixp_emu.cluster.run import ClusterRun
+from ixp_emu.cluster.run import LAST_CHECK_CYCLES, ClusterRun
 from ixp_emu.errors import InputError
 from microcode.services.forward.oracle import Drop, Routes, forward_frame, read_routes
 from tests.cluster.forwarder import EXAMPLE, broken_copy, new_run, report_of
@@ -30,7 +30,7 @@ LINKED = {Port("a", 2): "b", Port("b", 2): "a"}
 
 
 def route_through(frame: bytes, chip: str) -> tuple[bytes, Port] | Drop:
-    """What becomes of one frame that enters a chip, by the oracle alone: bytes and egress port, or why it is dropped."""
+    """What becomes of a frame that enters a chip, by the oracle alone: bytes and egress port, or why it is dropped."""
     while True:
         routes: Routes = ROUTES[chip]
         outcome = forward_frame(frame, routes)
@@ -177,6 +177,14 @@ def test_busy_cycles_end_where_a_run_is_cut() -> None:
         assert (counters["unit_busy"] <= cut + 1).all() and (counters["unit_busy"] >= 0).all()
 
 
+def test_a_run_ends_soon_after_its_last_packet() -> None:
+    for overrides in ([], ["traffic.back_pressure=true", "traffic.sizes=1518"], ["traffic.rate=20_000"]):
+        run = new_run(*overrides, packets=60)
+        run.run()
+        result = run.result()
+        assert 0 < run.now - int(result.egress.left_at.max()) <= LAST_CHECK_CYCLES
+
+
 def test_the_same_seed_gives_the_same_report_and_another_does_not() -> None:
     reports = []
     for seed in (3, 3, 4):
@@ -282,7 +290,7 @@ def test_buffers_that_are_never_freed_are_reported_as_stuck(tmp_path: Path) -> N
     first, *lines = result.fault.splitlines()
     quiet = first.removeprefix(f"stuck: {result.in_flight} packets in flight and nothing moved for ")
     cycles = int(quiet.removesuffix(" cycles (run.stall_after)").replace(",", ""))
-    assert 100_000 <= cycles < 100_000 + 2 * 10_000
+    assert 100_000 <= cycles < 100_000 + LAST_CHECK_CYCLES
     receive = next(line for line in lines if line.startswith("  a 0:0 (rx): "))
     assert "for fresh_ready at " in receive and "rx.uc:" in receive
     assert all(len(line) < 900 for line in lines)

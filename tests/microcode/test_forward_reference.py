@@ -1,4 +1,4 @@
-"""Receive, forwarder and transmit on the reference model: the same packets, memories, counters and cycles as the engine."""
+"""Receive, forwarder and transmit on the reference model: packets, memories, counters and cycles are the engine's."""
 
 from __future__ import annotations
 

@@ -46,8 +46,9 @@ def warm(name: str, *, cycles: int = CYCLES) -> Loaded:
 
 # A read needs three steps: its ME wakes, runs and sleeps; the command bus grants; the push bus grants (for a put, the
 # pull bus). Scratch, SRAM and MSF serve ahead of the clock without a step of their own; where a memory is saturated,
-# each grant is refused once by a full inlet.
-WAKE, GRANT, PUSH, REFUSED = 1, 1, 1, 1
+# each place that comes free wakes both command buses, and both find it taken or leave it to the other.
+WAKE, GRANT, PUSH, REFUSED = 1, 1, 1, 2
+STALL = 1  # DRAM is so far behind that command FIFOs are full: an ME waits for a grant before it issues
 DRAM_SERVE = 2  # taken into its bank's queue, then scheduled
 # Of a frame of one mpacket, eight events of the media: on each side the first and the last bit on the wire, the start
 # and the end of its way over the bus to the chip. The forwarder spends 20 commands or more on it, 4 of them to DRAM;
@@ -57,7 +58,7 @@ STEPS_PER_COMMAND = {
     "forwarder": FORWARDING,
     "memory_scratch": WAKE + GRANT + PUSH + REFUSED,
     "memory_sram": WAKE + GRANT + PUSH + REFUSED,
-    "memory_dram": WAKE + GRANT + DRAM_SERVE + PUSH + REFUSED,
+    "memory_dram": WAKE + STALL + GRANT + DRAM_SERVE + PUSH + REFUSED,
     "ring_ping_pong": WAKE + GRANT + PUSH,
     "idle_polling": WAKE + GRANT + PUSH,
     "ring_of_4_chips": FORWARDING,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ixp_emu.assembler import Program
-from ixp_emu.chip.codes import FAULT_NAMES, Fault
+from ixp_emu.chip.codes import FAULT_NAMES, ME_STALLED, Fault
 from ixp_emu.chip.layout import CONTEXTS, ENGINES
 from ixp_emu.cluster.build import ChipImage
 from ixp_emu.cluster.topology import engine_name
@@ -14,6 +14,7 @@ from ixp_emu.cluster.topology import engine_name
 __all__ = ["describe_fault", "waiting_lines"]
 
 _ANY = 1 << 16
+_KILLED = _ANY  # any of no signals
 _SIGNALS = 0xFFFE
 _FREE_LIST_ENTRIES = 63
 
@@ -91,8 +92,12 @@ def _waits_for(me: Any, context: int, program: Program | None) -> str | None:
     request, signals = int(me["request"][context]), int(me["signals"][context])
     place = _place(program, int(me["pc"][context]))
     wanted = request & _SIGNALS
+    if int(me["state"]) >= ME_STALLED and int(me["context"]) == context:  # it runs
+        return f"at {place}"
+    if request == _KILLED:
+        return None
     if not wanted:
-        return f"at {place}" if request & 1 else None
+        return f"at {place}"
     missing = wanted & ~signals
     satisfied = wanted & signals if request & _ANY else not missing
     if satisfied:

@@ -163,8 +163,8 @@ def test_other_numbers_of_ports(tmp_path: Path, ports: int) -> None:
 
 
 def test_an_idle_chip_polls_its_rings_with_one_command_at_a_time(tmp_path: Path) -> None:
-    # One frame, then nothing: five workers and transmit each have at most one get under way.
-    run = run_frames(tmp_path, [ipv4()], cycles=100_000)
+    # One frame, then nothing for 60,000 cycles: five workers and transmit each have at most one get under way.
+    run = run_frames(tmp_path, [ipv4(), ipv4()], traffic={"rate": "10_000"}, cycles=60_000)
     gets = int(run.run.machine.chips[0]["references"][SCRATCH])
     latency = run.run.config.hardware["scratch.idle_latency"]
     most = 6 * run.run.now / latency

@@ -20,7 +20,17 @@ from ixp_emu.chip.media import PORT_TRAFFIC
 from ixp_emu.chip.rows import build_rows
 from ixp_emu.isa.csr import LOCAL_CSRS
 
-__all__ = ["Memories", "bind_memories", "configure_ring", "cycle_accounts", "initialise", "load_program", "new_chips"]
+__all__ = [
+    "Memories",
+    "bind_memories",
+    "configure_ring",
+    "cycle_accounts",
+    "initialise",
+    "load_program",
+    "new_chips",
+    "schedule",
+    "set_up_ports",
+]
 
 _SPECIFICATION = {
     "fifo_latency": "command.fifo_latency",
@@ -159,6 +169,11 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
         me["cam_order"][:] = np.arange(16)
 
 
+def schedule(chip: Any, agent: int, phase: int, time: int) -> None:
+    """Make an agent's next event no later than the given one (from Python; kernels use ``queues.hasten``)."""
+    chip["keys"][agent] = min(int(chip["keys"][agent]), time << 8 | phase << 5 | agent)
+
+
 def set_up_ports(chip: Any, count: int) -> None:
     """Give a chip its 1 Gb/s Ethernet ports, with traffic in and an egress log out.
 
@@ -222,7 +237,7 @@ def load_program(
     me["pc"][:] = entry
     me["context"] = layout.CONTEXTS - 1  # so that the first choice begins with context 0
     me["state"] = ME_CHOOSING
-    chip["keys"][engine] = (3 << 5) | engine
+    schedule(chip, engine, 3, 0)
 
 
 def configure_ring(

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ixp_emu.chip.chip import Memories, bind_memories, initialise, new_chips, set_up_ports
+from ixp_emu.chip.chip import Memories, bind_memories, initialise, new_chips, schedule, set_up_ports
 from ixp_emu.chip.clock import CLOCK_STRIDE, advance_group
-from ixp_emu.chip.layout import EGRESS, INGRESS, LINK
+from ixp_emu.chip.layout import EGRESS, INGRESS, LINK, MEDIA_RX
 from ixp_emu.chip.media import PORT_LINK
 from ixp_emu.cluster.build import ChipImage, load_image
 from ixp_emu.cluster.config import ClusterConfig, Port
@@ -156,9 +156,7 @@ class Machine:
             record["source_count"] = len(rows)
             record["back_pressure"] = int(back_pressure)
             if len(rows):
-                key = (int(rows["arrival"][0]) << 8) | (4 << 5) | 22
-                keys = self.chips[self.index_of[port.chip]]["keys"]
-                keys[22] = min(int(keys[22]), key)
+                schedule(self.chips[self.index_of[port.chip]], MEDIA_RX, 4, int(rows["arrival"][0]))
 
     @property
     def arena_address(self) -> int:

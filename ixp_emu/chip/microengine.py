@@ -343,10 +343,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             if event_key(time, 3, engine) >= horizon:
                 chip.keys[u(engine)] = event_key(time, 3, engine)
                 break
-            state = s64(row.imm)
-            present = 0
-            if state >= 2 and state < 14:
-                present = ring_flag(chip, state - 2, time)
+            present = ring_flag(chip, s64(row.imm), time)
             if present != row.option:
                 target = s64(row.target)
                 leave = 1

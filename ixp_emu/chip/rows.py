@@ -33,7 +33,6 @@ from ixp_emu.chip.layout import (
     GPR_A,
     GPR_B,
     MSF,
-    NEIGHBOR,
     ROW,
     SCRATCH,
     SINK,
@@ -42,6 +41,7 @@ from ixp_emu.chip.layout import (
     SRAM_OUT,
 )
 from ixp_emu.isa import (
+    INP_STATES,
     OPERATIONS,
     Immediate,
     Instruction,
@@ -119,6 +119,9 @@ _INDEX_KINDS = {
     RegisterKind.SRAM_INDEX: 2,
     RegisterKind.DRAM_INDEX: 3,
 }
+_FIRST_RING = INP_STATES["SCR_RING0_STATUS"]
+_RINGS = 12
+"""Rings whose status flag is a state input."""
 _CONDITIONS = ("eq", "ne", "mi", "pl", "cs", "cc", "vs", "vc", "ge", "lt", "le", "gt")
 
 
@@ -185,8 +188,6 @@ class _Builder:
         if kind is RegisterKind.DRAM:
             self.flags |= ROW_TRANSFER
             return (DRAM_OUT if destination else DRAM_IN) + number, True
-        if kind is RegisterKind.NEIGHBOR and not destination:
-            return NEIGHBOR + number, True
         if kind in _INDEX_KINDS:
             self.flags |= ROW_INDEXED
             if _INDEX_KINDS[kind] >= 2:
@@ -330,8 +331,10 @@ class _Builder:
             row["kind"] = Kind.BRANCH_SIGNAL
             row["imm"] = int(instruction.signal or 0)
         elif suffix in ("input_state", "not_input_state"):
+            if not 0 <= instruction.input_state - _FIRST_RING < _RINGS:
+                raise _NotModelled("neighbour ring and flow control states")
             row["kind"] = Kind.BRANCH_INPUT
-            row["imm"] = instruction.input_state
+            row["imm"] = instruction.input_state - _FIRST_RING
         elif suffix in ("bit_set", "bit_clr"):
             row["kind"] = Kind.BRANCH_BIT
             row["imm"] = instruction.bit

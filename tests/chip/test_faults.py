@@ -94,3 +94,15 @@ def test_a_tbuf_control_word_is_checked(count: int, port: int, fault: int) -> No
 def test_every_fault_has_a_name() -> None:
     codes = {value for name, value in Fault._asdict().items() if name != "NONE"}
     assert codes == set(FAULT_NAMES)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        ".reg n$a b\nalu[b, --, B, n$a]\n",
+        "br_inp_state[NN_EMPTY, out#]\nout#: nop\n",
+        "br_inp_state[FCI_FULL, out#]\nout#: nop\n",
+    ],
+)
+def test_what_the_model_lacks_is_a_fault_and_not_a_zero(source: str) -> None:
+    assert fault_of(source) == (Fault.NOT_MODELLED, 0)

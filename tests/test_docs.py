@@ -121,7 +121,8 @@ def _refused_by_the_engine() -> set[str]:
     names = set()
     for entry in OPERATIONS:
         word = entry.fixed_value
-        for free in (0, 0x300, 0x300 << 10, 0x300 << 10 | 0x300, 0x300 << 20, 0x20 << 10, 0x20):
+        ring_state = 2 << 14  # the first input state that is modelled
+        for free in (ring_state, 0, 0x300, 0x300 << 10, 0x300 << 10 | 0x300, 0x300 << 20, 0x20 << 10, 0x20):
             try:
                 if decode(word | free).operation is entry:
                     word |= free

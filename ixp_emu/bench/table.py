@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from io import StringIO
-
 from rich.console import Console
 from rich.table import Table
 
 from ixp_emu.bench.model import BenchReport, ProgramFigures
+from ixp_emu.report.page import WIDTH, print_page
 
 __all__ = ["WIDTH", "print_bench"]
 
-WIDTH = 100
 _TITLES = ("M instr/s", "M ME cycles/s", "busy", "slowdown", "ns/cmd", "steps/cmd", "bare ratio")
 _NONE = "-"
 
 
 def print_bench(report: BenchReport, *, console: Console | None = None) -> None:
     """Print the results, without colours and padding where the output is no terminal."""
-    console = Console() if console is None else console
-    if console.is_terminal:
-        _print(report, console, min(console.width, WIDTH))
-        return
-    text = StringIO()
-    _print(report, Console(file=text, width=WIDTH, color_system=None), WIDTH)
-    for line in text.getvalue().splitlines():
-        console.file.write(line.rstrip() + "\n")
+    print_page(lambda page, width: _print(report, page, width), console=console)
 
 
 def _print(report: BenchReport, console: Console, width: int) -> None:

@@ -207,7 +207,6 @@ MICROENGINE = np.dtype(
         ("last_result", np.int64),  # of the last ALU-class instruction
         ("last_a", np.int64),
         ("align_prev", np.int64),
-        ("population", np.int64),
         ("crc", np.int64),
         ("csr_pending", np.int64),  # 1: the next immed receives csr_value
         ("csr_value", np.int64),
@@ -391,7 +390,6 @@ _CHIP_FIELDS: list[Any] = [
     ("ring_flag", np.int64, (16,)),
     ("ring_flag_before", np.int64, (16,)),
     ("ring_flag_time", np.int64, (16,)),
-    ("ring_refs", np.int64, (16,)),
     ("hash_free", np.int64),
     ("interrupt_raw", np.uint32, (4,)),  # A of cluster 0, 1, then B
     ("cap_csr", np.uint32, (0x1800,)),  # by address / 4; the hash multipliers are among them
@@ -460,7 +458,6 @@ _CHIP_FIELDS: list[Any] = [
     ("structure_refs", np.int64, (TARGETS, STRUCTURES)),
     ("structure_longwords", np.int64, (TARGETS, STRUCTURES)),
     ("structure_wait", np.int64, (TARGETS, STRUCTURES)),
-    ("local_refs", np.int64, (STRUCTURES,)),
     ("steps", np.int64, (32,)),  # engine steps, by agent
     ("rx_spi_busy", np.int64),
     ("tx_spi_busy", np.int64),

@@ -6,30 +6,22 @@ Plain text of at most 100 columns; colours only on a terminal.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import StringIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ixp_emu.report.model import PerPacket, Report
+from ixp_emu.report.page import WIDTH, print_page
 
 __all__ = ["WIDTH", "bottleneck_line", "headroom_line", "print_report", "verdict_line"]
 
-WIDTH = 100
 _NONE = "-"
 
 
 def print_report(report: Report, *, console: Console | None = None) -> None:
     """Print a report, without colours and padding where the output is no terminal."""
-    console = Console() if console is None else console
-    if console.is_terminal:
-        _print(report, console, min(console.width, WIDTH))
-        return
-    text = StringIO()
-    _print(report, Console(file=text, width=WIDTH, color_system=None), WIDTH)
-    for line in text.getvalue().splitlines():
-        console.file.write(line.rstrip() + "\n")
+    print_page(lambda page, width: _print(report, page, width), console=console)
 
 
 def _print(report: Report, console: Console, width: int) -> None:

@@ -131,6 +131,8 @@ def run(
     for path in (report, save):
         _check_writable(path)
     cluster_run = _start(config, resume, threads=threads)
+    if cycles is not None and cycles < cluster_run.now:
+        raise InputError(f"{cycles:,}, but the checkpoint is at cycle {cluster_run.now:,}", file="--cycles")
     interrupted = _advance(cluster_run, cycles if stops_here else None)
     fault = _finish(cluster_run, report_file=report, save=save)
     raise typer.Exit(INTERRUPTED if interrupted else FAULT if fault else DONE)

@@ -35,6 +35,8 @@ PREDEFINED: Mapping[str, str] = {"__IXP2400": "1", "__IXP2XXX": "1", "__REVISION
 
 _MAX_DEPTH = 64
 _MAX_LOOP_PASSES = 65_536
+_MAX_LINES = 200_000
+_MAX_LINE_CHARACTERS = 100_000
 _BUILTIN = "builtin:"
 _CALL = re.compile(r"((?:\s*[A-Za-z_]\w*#:)*)\s*([A-Za-z_]\w*)\s*(?=[(\[]|$)")
 _DEFINITION = re.compile(r"([A-Za-z_]\w*)(\([^)]*\))?\s*(.*)", re.DOTALL)
@@ -101,6 +103,7 @@ class Preprocessor:
         self._diagnostics = diagnostics
         self._depth = 0
         self._output: list[SourceLine] = []
+        self._lines = 0
         self._lines_of_file: dict[str, list[SourceLine]] = {}
         self.sources: dict[str, str] = {}
         """Text of every file read, by name: what a digest of the program covers."""
@@ -292,10 +295,22 @@ class Preprocessor:
         while count < passes if passes is not None else self._value(rest, place):
             if count >= _MAX_LOOP_PASSES:
                 raise SourceError(place, f"#{word}: more than {_MAX_LOOP_PASSES} passes")
+            self._count(place)
             self._nested(place, f"#{word}", body)
             count += 1
 
+    def _count(self, place: Place) -> None:
+        """One more line or pass of a loop; a program that multiplies itself is stopped here."""
+        self._lines += 1
+        if self._lines > _MAX_LINES:
+            raise InputError(
+                f"the program expands to more than {_MAX_LINES:,} lines and loop passes",
+                file=place.file,
+                line=place.line,
+            )
+
     def _emit(self, line: SourceLine) -> None:
+        self._count(line.place)
         text = self._expand(line.text)
         if not text.strip():
             return
@@ -359,6 +374,8 @@ class Preprocessor:
                 values = dict(zip(define.parameters, (self._expand(a, active) for a in arguments), strict=True))
                 replacement = _substituted(replacement, values)
             parts += [text[position : match.start()], self._expand(replacement, active | {name})]
+            if sum(map(len, parts)) > _MAX_LINE_CHARACTERS:
+                raise ExpressionError(f"{name} expands to more than {_MAX_LINE_CHARACTERS:,} characters")
             position = end
         parts.append(text[position:])
         return "".join(parts)

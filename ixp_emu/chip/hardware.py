@@ -9,7 +9,7 @@ measurement), *inferred* (arithmetic on documented facts), *assumed* (widely quo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -29,6 +29,7 @@ class Parameter:
         low, high: inclusive bounds.
         strength: documented, measured, inferred or assumed.
         source: where the value comes from.
+        form: what else must hold, in words; one of the rules below.
     """
 
     name: str
@@ -38,10 +39,27 @@ class Parameter:
     high: int
     strength: str
     source: str
+    form: str = ""
 
 
-def _p(name: str, value: int, unit: str, low: int, high: int, strength: str, source: str) -> Parameter:
-    return Parameter(name, value, unit, low, high, strength, source)
+_PAGES = "a multiple of 65,536"
+_LONGWORDS = "a multiple of 4"
+_POWER = "a power of two"
+_FORMS: Mapping[str, Callable[[int], bool]] = MappingProxyType(
+    {
+        "": lambda value: True,
+        _PAGES: lambda value: value % 65_536 == 0,
+        _LONGWORDS: lambda value: value % 4 == 0,
+        _POWER: lambda value: value > 0 and value & (value - 1) == 0,
+    }
+)
+"""What a value must be besides within its bounds."""
+
+
+def _p(
+    name: str, value: int, unit: str, low: int, high: int, strength: str, source: str, *, form: str = ""
+) -> Parameter:
+    return Parameter(name, value, unit, low, high, strength, source, form)
 
 
 _HRM = "IXP2800 Hardware Reference Manual (chassis chapters shared with the IXP2400)"
@@ -86,7 +104,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     _p("dbus.push_depth", 40, "requests", 2, 64, "documented", _HRM + ": D_push request FIFO, 64 deep, full at 40"),
     # Scratch, hash, CAP
-    _p("scratch.size_bytes", 16_384, "bytes", 1_024, 1 << 16, "documented", "16 KB scratchpad"),
+    _p("scratch.size_bytes", 16_384, "bytes", 1_024, 1 << 16, "documented", "16 KB scratchpad", form=_LONGWORDS),
     _p(
         "scratch.command_cycles",
         2,
@@ -122,12 +140,21 @@ PARAMETERS: tuple[Parameter, ...] = (
     _p("cap.signal_latency", 20, "cycles", 2, 256, "assumed", "CAP service of INTERTHREAD_SIG to the signal set"),
     _p("neighbor.signal_latency", 3, "cycles", 1, 64, "assumed", "neighbour signal CSR write to the signal set"),
     # SRAM
-    _p("sram.size_bytes", 8 << 20, "bytes", 1 << 16, 64 << 20, "assumed", "8 MB per channel is a common board fitting"),
+    _p(
+        "sram.size_bytes",
+        8 << 20,
+        "bytes",
+        1 << 16,
+        64 << 20,
+        "assumed",
+        "8 MB per channel is a common board fitting",
+        form=_PAGES,
+    ),
     _p("sram.command_cycles", 2, "cycles", 2, 16, "documented", "a controller takes one command per chassis clock"),
     _p("sram.longword_cycles", 3, "cycles", 1, 32, "inferred", "QDR at 200 MHz: 0.8 GB/s in each direction"),
     # DRAM
-    _p("dram.size_bytes", 64 << 20, "bytes", 1 << 20, 1 << 30, "assumed", "up to 1 GB possible"),
-    _p("dram.banks", 4, "banks", 1, 8, "documented", "DDR SDRAM devices have four banks"),
+    _p("dram.size_bytes", 64 << 20, "bytes", 1 << 20, 1 << 30, "assumed", "up to 1 GB possible", form=_PAGES),
+    _p("dram.banks", 4, "banks", 1, 8, "documented", "DDR SDRAM devices have four banks", form=_POWER),
     _p(
         "dram.bank_queue_depth",
         4,
@@ -137,8 +164,17 @@ PARAMETERS: tuple[Parameter, ...] = (
         "assumed",
         "a full bank queue blocks the head of the inlet (documented); depth assumed",
     ),
-    _p("dram.bank_interleave_bytes", 128, "bytes", 16, 4_096, "assumed", "address interleave over banks"),
-    _p("dram.row_bytes", 2_048, "bytes", 512, 16_384, "assumed", "page of one bank over the 64-bit channel"),
+    _p("dram.bank_interleave_bytes", 128, "bytes", 16, 4_096, "assumed", "address interleave over banks", form=_POWER),
+    _p(
+        "dram.row_bytes",
+        2_048,
+        "bytes",
+        512,
+        16_384,
+        "assumed",
+        "page of one bank over the 64-bit channel",
+        form=_POWER,
+    ),
     _p("dram.quadword_cycles", 2, "cycles", 1, 16, "inferred", "DDR at 150 MHz, 64 bits: 2.4 GB/s"),
     _p("dram.cas", 10, "cycles", 1, 100, "assumed", "CL 2.5 at 150 MHz"),
     _p("dram.activate", 12, "cycles", 1, 100, "assumed", "tRCD, about 20 ns"),
@@ -151,10 +187,10 @@ PARAMETERS: tuple[Parameter, ...] = (
     _p("msf.command_cycles", 2, "cycles", 2, 16, "inferred", "one command per chassis clock"),
     _p("msf.longword_cycles", 2, "cycles", 1, 16, "inferred", "one longword per chassis clock"),
     _p("msf.clock_khz", 104_000, "kHz", 25_000, 133_000, "documented", "SPI-3 of the ENP-2611 board: 104 MHz"),
-    _p("msf.width_bytes", 4, "bytes", 1, 4, "documented", "1x32 mode"),
-    _p("msf.element_bytes", 64, "bytes", 64, 256, "documented", "RBUF/TBUF element of the ENP-2611 board"),
-    _p("msf.rbuf_bytes", 8_192, "bytes", 2_048, 8_192, "documented", "8 KB RBUF"),
-    _p("msf.tbuf_bytes", 8_192, "bytes", 2_048, 8_192, "documented", "8 KB TBUF"),
+    _p("msf.width_bytes", 4, "bytes", 1, 4, "documented", "1x32 mode", form=_POWER),
+    _p("msf.element_bytes", 64, "bytes", 64, 256, "documented", "RBUF/TBUF element of the ENP-2611 board", form=_POWER),
+    _p("msf.rbuf_bytes", 8_192, "bytes", 2_048, 8_192, "documented", "8 KB RBUF", form=_POWER),
+    _p("msf.tbuf_bytes", 8_192, "bytes", 2_048, 8_192, "documented", "8 KB TBUF", form=_POWER),
     _p(
         "msf.rbuf_erratum",
         1,
@@ -263,5 +299,7 @@ def resolve_hardware(preset: str = "ixp2400-600", overrides: Mapping[str, int] |
             raise InputError(
                 f"{value} is outside {parameter.low}..{parameter.high} {parameter.unit}", key=f"hardware.{name}"
             )
+        if not _FORMS[parameter.form](value):
+            raise InputError(f"{value} is not {parameter.form} ({parameter.unit})", key=f"hardware.{name}")
         values[name] = value
     return Hardware(preset, MappingProxyType(values), MappingProxyType(_derive(values)))

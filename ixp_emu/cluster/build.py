@@ -79,7 +79,11 @@ def build_images(config: ClusterConfig) -> dict[str, ChipImage]:
 
 def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> ChipImage:
     services: dict[str, Service] = {}
-    defines: dict[str, int | str] = {"PORTS": len(chip.ports)}
+    defines: dict[str, int | str] = {
+        "PORTS": len(chip.ports),
+        "MSF_ELEMENT_BYTES": config.hardware["msf.element_bytes"],
+        "MSF_TBUF_BYTES": config.hardware["msf.tbuf_bytes"],
+    }
     for name, engines in chip.engines.items():
         defines["ENGINES_" + name.upper().replace("-", "_")] = len(engines)
         tables = {table: str(program_file(file)) for table, file in config.tables_for(chip.name, name).items()}

@@ -124,15 +124,21 @@ def value_text(value: object) -> str:
     return f"the date or time {value}"
 
 
+_LARGEST_BYTES = 4 << 20
+
+
 def _read_text(file: Path) -> str:
     try:
-        content = file.read_bytes()
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST_BYTES + 1)
     except FileNotFoundError:
         raise InputError("no such file", file=file) from None
     except IsADirectoryError:
         raise InputError("a directory; a cluster.toml file is expected", file=file) from None
     except (OSError, ValueError) as error:
         raise InputError(f"not readable: {getattr(error, 'strerror', None) or error}", file=file) from None
+    if len(content) > _LARGEST_BYTES:
+        raise InputError(f"larger than {_LARGEST_BYTES:,} bytes, more than any cluster.toml needs", file=file)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

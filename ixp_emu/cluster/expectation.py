@@ -16,8 +16,8 @@ from ixp_emu.errors import InputError
 
 __all__ = ["Expectation", "expect"]
 
-_MOST_HOPS = 64
-"""A frame that passes more chips than this runs in a circle."""
+_MOST_HOPS = 256
+"""No frame passes more chips than this: each takes one from its 8-bit time to live, if its service does its duty."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

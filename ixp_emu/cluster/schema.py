@@ -151,7 +151,7 @@ class LinkTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     between: tuple[PortName, PortName]
     kind: Literal["gbe"] = "gbe"
-    latency_ns: Annotated[int, Meta(ge=0, le=10**9)] = 1_000
+    latency_ns: Annotated[int, Meta(ge=0, le=80_000)] = 1_000
 
 
 class Traffic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,6 +3,12 @@
 #ifndef MEDIA_UC
 #define MEDIA_UC
 
+#ifdef MSF_ELEMENT_BYTES
+#if (MSF_ELEMENT_BYTES != 64 || MSF_TBUF_BYTES != 8192)
+#error "receive and transmit are written for hardware.msf.element_bytes = 64 and hardware.msf.tbuf_bytes = 8192"
+#endif
+#endif
+
 #define MSF_RX_THREAD_FREELIST_0 0x30
 #define MSF_RBUF_ELEMENT_DONE 0x44
 #define MSF_TX_SEQUENCE_0 0x60

@@ -51,6 +51,9 @@ def test_a_delay_may_be_zero_and_not_negative() -> None:
         ("sram.depth", 1, "hardware.sram.depth: no such hardware parameter; `ixpemu hardware` lists them"),
         ("command.fifo_depth", 0, "hardware.command.fifo_depth: 0 is outside 1..8 commands"),
         ("command.fifo_depth", 9, "hardware.command.fifo_depth: 9 is outside 1..8 commands"),
+        ("dram.size_bytes", 1_048_577, "hardware.dram.size_bytes: 1048577 is not a multiple of 65,536 (bytes)"),
+        ("scratch.size_bytes", 16_001, "hardware.scratch.size_bytes: 16001 is not a multiple of 4 (bytes)"),
+        ("dram.banks", 3, "hardware.dram.banks: 3 is not a power of two (banks)"),
         ("command.fifo_depth", True, "hardware.command.fifo_depth: True is not an integer (commands)"),
     ],
 )

@@ -200,7 +200,7 @@ WRONG = [
     (
         "latency_ns = 1_000",
         "latency_ns = -1",
-        "links.ab.latency_ns: expected an integer from 0 to 1_000_000_000; got the integer -1",
+        "links.ab.latency_ns: expected an integer from 0 to 80_000; got the integer -1",
     ),
     (
         "latency_ns = 1_000",

@@ -149,6 +149,17 @@ def test_a_checkpoint_of_another_configuration(tmp_path: Path, capsys: pytest.Ca
     assert message == "ixpemu: saved: run.seed: the checkpoint was made with 1, now it is 2"
 
 
+def test_a_checkpoint_does_not_run_backwards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It can stop where it stands (then nothing runs), and not before."""
+    options = ["--packets", 20, "--set", "run.warmup_packets=0"]
+    saved = tmp_path / "saved"
+    assert ixpemu("run", EXAMPLE, *options, "--cycles", 5_000, "--save", saved) == 0
+    assert ixpemu("run", EXAMPLE, *options, "--cycles", 5_000, "--resume", saved) == 0
+    capsys.readouterr()
+    message = complaint(capsys, tmp_path, "run", EXAMPLE, *options, "--cycles", 4_999, "--resume", saved)
+    assert message == "ixpemu: --cycles: 4,999, but the checkpoint is at cycle 5,000"
+
+
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 

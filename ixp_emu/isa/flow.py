@@ -225,8 +225,17 @@ class SignalSet(Part):
 
 @dataclass(frozen=True)
 class CommandSignal(Part):
-    """Signal of a command, bits 31:28, and bits 9:8: ctx_swap with 0, 1 or 2 deferred, 3 sig_done or nothing."""
+    """Signal of a command, bits 31:28, and bits 9:8: ctx_swap with 0, 1 or 2 deferred, 3 sig_done or nothing.
 
+    Attributes:
+        maximum: largest defer[n].
+        doubled: the command reports through an even signal and the next one.
+        swaps: the assembler takes ctx_swap; a word may have it anyway.
+    """
+
+    maximum: int
+    doubled: bool = False
+    swaps: bool = True
     mask = bits(31, 28) | bits(9, 8)
     token_names = ("ctx_swap", "sig_done", "defer")
 
@@ -236,32 +245,40 @@ class CommandSignal(Part):
             if instruction.defer:
                 raise IsaError("defer needs ctx_swap")
             return 3 << 8
-        word = _signal_number(instruction.signal) << 28
+        word = self._paired(_signal_number(instruction.signal)) << 28
         if action == "sig_done":
             if instruction.defer:
                 raise IsaError("defer needs ctx_swap")
             return word | 3 << 8
-        return word | check_range("defer", instruction.defer, 0, 2) << 8
+        return word | check_range("defer", instruction.defer, 0, self.maximum) << 8
+
+    def _paired(self, signal: int) -> int:
+        if self.doubled and signal % 2:
+            raise IsaError(f"signal {signal} is odd: the command reports through an even signal and the next")
+        return signal
 
     def decode(self, word: int, contexts: int, draft: Draft) -> None:
         code, signal = word >> 8 & 3, word >> 28 & 15
         if code == 3 and signal == 0:
             return
         draft.values["signal_action"] = "sig_done" if code == 3 else "ctx_swap"
-        draft.values["signal"] = _signal_number(signal)
+        draft.values["signal"] = self._paired(_signal_number(signal))
         if code in (1, 2):
-            draft.values["defer"] = code
+            draft.values["defer"] = check_range("defer", code, 0, self.maximum)
 
     def bind_token(self, token: Token, draft: Draft) -> None:
         if token.name == "defer":
-            draft.values["defer"] = check_range("defer", token_number(token), 1, 2)
+            draft.values["defer"] = check_range("defer", token_number(token), 1, self.maximum)
             return
         if len(token.arguments) != 1:
             raise IsaError(f"{token.name}: one signal in brackets")
         if draft.get("signal_action") not in ("none", token.name):
             raise IsaError("ctx_swap and sig_done exclude each other")
+        if token.name == "ctx_swap" and not self.swaps:
+            raise IsaError("ctx_swap is not possible with dram (switch dram_ctx_swap): sig_done and ctx_arb")
         draft.values["signal_action"] = token.name
-        draft.values["signal"] = _signal_of(token.arguments[0])
+        signal = _signal_of(token.arguments[0])
+        draft.values["signal"] = self._paired(signal) if isinstance(signal, int) else signal
 
     def complete(self, draft: Draft) -> None:
         if draft.get("defer") and draft.get("signal_action") != "ctx_swap":

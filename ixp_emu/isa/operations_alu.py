@@ -20,7 +20,7 @@ from ixp_emu.isa.ports import (
     Source,
 )
 from ixp_emu.isa.register_fields import Destination, LocalCsrSource
-from ixp_emu.isa.shifts import ImmediateShift, ShiftField
+from ixp_emu.isa.shifts import ImmediateInvert, ImmediateShift, ShiftField
 from ixp_emu.isa.unsettled import setting
 
 __all__ = ["ALU_OPERATIONS"]
@@ -386,7 +386,7 @@ _IMMED = (
         _immed(
             f"immed_w{word}",
             (bits(34, 33) | bits(30, 29), 2 * word << 33 | 2 << 29),
-            (),
+            (ImmediateInvert(),),
             16,
             f"replace the {'high' if word else 'low'} 16 bits of dst",
             semantics.insert_word,
@@ -397,7 +397,7 @@ _IMMED = (
         _immed(
             f"immed_b{byte}",
             (bits(34, 33) | bits(30, 29), byte << 33 | 1 << 29),
-            (),
+            (ImmediateInvert(),),
             8,
             f"replace byte {byte} of dst (0 = bits 7:0)",
             semantics.insert_byte,

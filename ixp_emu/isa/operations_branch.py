@@ -5,8 +5,8 @@ from __future__ import annotations
 from ixp_emu.isa.codes import RESTRICTED, UNRESTRICTED
 from ixp_emu.isa.controls import BitNumber
 from ixp_emu.isa.csr import INPUT_STATES
-from ixp_emu.isa.fields import Flag, Number
-from ixp_emu.isa.flow import Defer, SignalNumber, SignalSet, Stage, Target, Targets
+from ixp_emu.isa.fields import Number
+from ixp_emu.isa.flow import AnySignal, Defer, SignalNumber, SignalSet, Stage, Target, Targets
 from ixp_emu.isa.operands import Label
 from ixp_emu.isa.operation import Operation, Part, Syntax, bits
 from ixp_emu.isa.ports import Constant, Ports, Source
@@ -86,7 +86,7 @@ _BRANCHES = (
             name,
             (f"b{name}[{{target}}]", *((f"{_SYNONYMS[name]}[{{target}}]",) if name in _SYNONYMS else ())),
             code,
-            (Stage(),),
+            (Stage(max(_BCC - setting("stage_0_discount"), 0)),),
             _BCC,
             f"if {_MEANINGS[name]}",
             stage=None,
@@ -236,12 +236,12 @@ _CONTEXT = (
         source="isa.md 1.7, 3.3",
         fixed_mask=bits(39, 35) | bits(19, 19) | bits(17, 17) | bits(0, 0),
         fixed_value=_CONTEXT_CLASS,
-        parts=(*_CONTEXT_PARTS, SignalSet()),
+        parts=(*_CONTEXT_PARTS, SignalSet(), AnySignal()),
         shadow=_SWAP,
         max_defer=_SWAP_DEFER,
     ),
     _ctx_arb("voluntary", "voluntary", 1, _CONTEXT_PARTS, "give up the microengine, ready again at once"),
-    _ctx_arb("keep", "--", 1 << 19, (*_CONTEXT_PARTS, Flag("any", 16)), "sleep; WAKEUP_EVENTS stay as written"),
+    _ctx_arb("keep", "--", 1 << 19, (*_CONTEXT_PARTS, AnySignal()), "sleep; WAKEUP_EVENTS stay as written"),
     _ctx_arb("kill", "kill", 1 << 16, (), "sleep for ever"),
     _ctx_arb("bpt", "bpt", 1 << 17, (), "halt: disable all contexts and interrupt the XScale"),
 )

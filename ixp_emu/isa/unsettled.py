@@ -199,11 +199,11 @@ def parse_settings(text: str) -> Mapping[str, int]:
             raise InputError(f"{item}: NAME=INTEGER expected", key=VARIABLE)
         switch = SWITCHES.get(name)
         if switch is None:
-            raise InputError(f"{name}: no such switch; there are {', '.join(SWITCHES)}", key=VARIABLE)
+            raise InputError(f"{name}: no such switch; docs/instructions.md lists them", key=VARIABLE)
         if name in chosen:
             raise InputError(f"{name} is given twice", key=VARIABLE)
         if value not in switch.alternatives:
-            raise InputError(f"{name}={number}: {switch.allowed()}", key=VARIABLE)
+            raise InputError(f"{name}={number} is not possible: {switch.allowed()}", key=VARIABLE)
         chosen[name] = value
     return MappingProxyType({switch.name: chosen.get(switch.name, switch.default) for switch in _SWITCHES})
 

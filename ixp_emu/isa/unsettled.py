@@ -56,7 +56,8 @@ _NO_YES = (0, 1)
 _SHADOW = "isa.md 1.6, 5.3: the largest defer[n] in real programs"
 _SLOTS = "instructions behind it that are lost when it is taken, and the largest defer[n]"
 _FLAGS = "isa.md 5.2; "
-_ADDRESSES = range(0, 0x10000, 4)
+_CAP_BYTES = 0x6000  # what a chip holds of the CAP's address space
+_ADDRESSES = range(0, _CAP_BYTES, 4)
 _UNPROVED = "isa.md 1.12: no readable source"
 
 _SWITCHES = (
@@ -165,14 +166,14 @@ _SWITCHES = (
     Switch(
         "cap_scratch_ring",
         0x4800,
-        range(0, 0xFF00, 256),
+        range(0, _CAP_BYTES, 256),
         "registers.md 2: the host's map",
         "CAP address of SCRATCH_RING_BASE_0; HEAD and TAIL behind it, 16 bytes a ring",
     ),
     Switch(
         "cap_hash_multiplier",
         0x4900,
-        range(0, 0xFF00, 32),
+        range(0, _CAP_BYTES, 32),
         "registers.md 5: the host's map",
         "CAP address of HASH_MULTIPLIER_48_0; the seven others behind it",
     ),

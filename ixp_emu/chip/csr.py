@@ -7,23 +7,30 @@ from typing import Any
 from ixp_emu.chip.codes import ACTION_AUX, Command
 from ixp_emu.chip.compiled import compiled, s64, small, u
 from ixp_emu.chip.delivery import deliver, set_signal
-from ixp_emu.chip.layout import CONTEXTS, ENGINES
+from ixp_emu.chip.layout import CONTEXTS
 from ixp_emu.chip.queues import allocate
 from ixp_emu.isa.csr import LOCAL_CSRS
+from ixp_emu.isa.unsettled import setting
 
 __all__ = [
     "SIG_EVENTS",
+    "STATE_BIT",
     "apply_index_writes",
     "cam_lookup",
     "cam_touch",
     "index_write",
     "is_neighbour_signal",
+    "lm_addr_of_entry",
     "read_csr",
     "write_csr",
 ]
 
 _INDEX_LATENCY = LOCAL_CSRS["ACTIVE_LM_ADDR_0"].effect_latency + 1
 """A write at t is seen by instructions from t + this on."""
+_CHAIN = setting("neighbour_chain")
+_ENTRY_BIT = setting("cam_lm_addr_entry_bit")
+STATE_BIT = setting("cam_read_state_bit")
+"""Lowest bit of the state that ``cam_read_state`` returns."""
 
 _T_INDEX = 2
 _BYTE_INDEX = 3
@@ -117,9 +124,10 @@ def read_csr(chip: Any, me: Any, engine: int, context: int, address: int, time: 
 
 
 @compiled
-def _neighbour_signal(chip: Any, me: Any, target: int, context: int, value: int, time: int) -> None:
+def _neighbour_signal(chip: Any, me: Any, engine: int, step: int, context: int, value: int, time: int) -> None:
     signal = (value >> 3) & 15
-    if target < 0 or target >= ENGINES or signal == 0:
+    target = engine + step
+    if target // _CHAIN != engine // _CHAIN or signal == 0:
         return
     slot = allocate(chip)
     command = chip.pool[u(slot)]
@@ -153,13 +161,19 @@ def write_csr(chip: Any, me: Any, engine: int, context: int, address: int, value
     elif address == _CRC:
         me.crc = value
     elif address == _NEXT:
-        _neighbour_signal(chip, me, engine + 1, context, value, time)
+        _neighbour_signal(chip, me, engine, 1, context, value, time)
     elif address == _PREVIOUS:
-        _neighbour_signal(chip, me, engine - 1, context, value, time)
+        _neighbour_signal(chip, me, engine, -1, context, value, time)
     elif address != _BYTE:
         me.csr[u(address >> 2)] = value
     if address == _BYTE or address == _LM_0_BYTE or address == _LM_1_BYTE or address == _T_BYTE:
         index_write(me, context, _BYTE_INDEX, value & 3, time)
+
+
+@small
+def lm_addr_of_entry(entry: int, value: int) -> int:
+    """Word address that the token ``lm_addr0[value]`` of a lookup puts into LM_ADDR."""
+    return (((value << 4) | entry) << (_ENTRY_BIT - 2)) & 1023
 
 
 @compiled

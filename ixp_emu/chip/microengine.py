@@ -28,16 +28,19 @@ from ixp_emu.chip.codes import (
 from ixp_emu.chip.compiled import NEVER, compiled, count_trailing_zeros, s64, small, u
 from ixp_emu.chip.csr import (
     SIG_EVENTS,
+    STATE_BIT,
     apply_index_writes,
     cam_lookup,
     cam_touch,
     index_write,
     is_neighbour_signal,
+    lm_addr_of_entry,
     read_csr,
     write_csr,
 )
 from ixp_emu.chip.delivery import expect_wake, request_satisfied, take_deliveries
 from ixp_emu.chip.dispatch import alu, compiled_semantics, shift_logic
+from ixp_emu.chip.flags import logic_flag, sets_flags
 from ixp_emu.chip.issue import issue
 from ixp_emu.chip.layout import (
     CMD_ARBITER,
@@ -155,14 +158,14 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 branch = False
                 if kind < Kind.ALU_END:
                     last_a = s64(me.file[u(ia)])
-                    result, carry, overflow = alu(kind, last_a, s64(me.file[u(ib)]), carry)
+                    result, carry, overflow = alu(kind, last_a, s64(me.file[u(ib)]), carry, overflow)
                     last_result = result
                     me.file[u(idst)] = result
                 elif kind == Kind.SHIFT:
                     left = s64(me.file[u(ia)])
                     right = shifted(s64(row.special), s64(row.shift), last_a, s64(me.file[u(ib)]))
                     last_a = left
-                    result, carry, overflow = shift_logic(s64(row.option), left, right, carry)
+                    result, carry, overflow = shift_logic(s64(row.option), left, right, carry, overflow)
                     last_result = result
                     me.file[u(idst)] = result
                 elif kind == Kind.IMMED:
@@ -175,8 +178,8 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                     me.file[u(idst)] = last_result
                     if row.option:
                         result = last_result
-                        carry = 0
-                        overflow = 0
+                        carry = logic_flag(carry)
+                        overflow = logic_flag(overflow)
                 elif kind == Kind.BRANCH:
                     branch = True
                 elif kind == Kind.BRANCH_CC:
@@ -247,15 +250,18 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         leave = 0  # 1 branch, 2 swap
         if kind < Kind.ALU_END:
             left = s64(me.file[u(ia)])
-            value, carry, overflow = alu(kind, left, s64(me.file[u(ib)]), carry)
+            value, new_carry, new_overflow = alu(kind, left, s64(me.file[u(ib)]), carry, overflow)
             me.file[u(idst)] = value
-            result = value
+            if sets_flags(kind):
+                result = value
+                carry = new_carry
+                overflow = new_overflow
             last_result = value
             last_a = left
         elif kind == Kind.SHIFT:
             left = s64(me.file[u(ia)])
             right = shifted(s64(row.special), s64(row.shift), last_a, s64(me.file[u(ib)]))
-            value, carry, overflow = shift_logic(s64(row.option), left, right, carry)
+            value, carry, overflow = shift_logic(s64(row.option), left, right, carry, overflow)
             me.file[u(idst)] = value
             result = value
             last_result = value
@@ -266,6 +272,8 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 value = me.csr_value
             me.file[u(idst)] = value
             last_result = value
+            if sets_flags(kind):
+                result = value
         elif kind == Kind.BRANCH:
             target = s64(row.target)
             leave = 1
@@ -321,13 +329,15 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             last_result = value
             if row.option:
                 result = value
-                carry = 0
-                overflow = 0
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
         elif kind == Kind.IMMED_PART:
             field = (s64(row.target) << 16) | s64(row.b)
             value = (s64(me.file[u(ia)]) & (field ^ 0xFFFFFFFF)) | s64(row.imm)
             me.file[u(idst)] = value
             last_result = value
+            if sets_flags(kind):
+                result = value
         elif kind == Kind.BRANCH_SIGNAL:
             if time >= safe:
                 chip.keys[u(engine)] = event_key(time, 3, engine)
@@ -373,8 +383,12 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             value = cam_lookup(me, s64(me.file[u(ia)]))
             me.file[u(idst)] = value
             last_result = value
+            if sets_flags(kind):
+                result = value
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
             if row.option:
-                word = (((value >> 3) & 15) << 4) | (s64(row.imm) << 8)
+                word = lm_addr_of_entry((value >> 3) & 15, s64(row.imm))
                 index_write(me, context, s64(row.option) - 1, word, time)
         elif kind == Kind.CAM_WRITE:
             entry = s64(me.file[u(ia)]) & 15
@@ -383,12 +397,16 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             cam_touch(me, entry)
         elif kind == Kind.CAM_WRITE_STATE:
             me.cam_state[u(s64(me.file[u(ia)]) & 15)] = row.imm
-        elif kind == Kind.CAM_READ_TAG:
-            last_result = s64(me.cam_tag[u(s64(me.file[u(ia)]) & 15)])
+        elif kind == Kind.CAM_READ_TAG or kind == Kind.CAM_READ_STATE:
+            entry = s64(me.file[u(ia)]) & 15
+            last_result = s64(me.cam_tag[u(entry)])
+            if kind == Kind.CAM_READ_STATE:
+                last_result = s64(me.cam_state[u(entry)]) << STATE_BIT
             me.file[u(idst)] = last_result
-        elif kind == Kind.CAM_READ_STATE:
-            last_result = s64(me.cam_state[u(s64(me.file[u(ia)]) & 15)]) << 8
-            me.file[u(idst)] = last_result
+            if sets_flags(kind):
+                result = last_result
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
         elif kind == Kind.CAM_CLEAR:
             for entry in range(16):
                 me.cam_tag[u(entry)] = 0
@@ -398,6 +416,10 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             word = s64(me.file[u(ia)])
             me.file[u(idst)] = word
             last_result = word
+            if sets_flags(kind):
+                result = word
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
             little = s64(row.imm) >> 1
             me.crc = _crc_step(me.crc, word, s64(row.option), s64(row.special), little, s64(row.imm) & 1)
         elif kind == Kind.DOUBLE_SHIFT or kind == Kind.ASR or kind == Kind.BYTE_ALIGN:
@@ -416,9 +438,10 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 )
                 me.align_prev = right
             me.file[u(idst)] = value
-            result = value
-            carry = 0
-            overflow = 0
+            if sets_flags(kind):
+                result = value
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
             last_result = value
             last_a = left
         elif kind == Kind.POP_COUNT:

@@ -18,7 +18,8 @@ class Operand:
 
     Attributes:
         kind: gpr_a, gpr_b (context relative), absolute_a, absolute_b, sram, dram (transfer registers), sram_index,
-            dram_index (through T_INDEX), lm (local memory), neighbor (``n$k``), neighbor_index (``*n$index``), immediate, none.
+            dram_index (through T_INDEX), lm (local memory), neighbor (``n$k``),
+            neighbor_index (``*n$index``), immediate, none.
         number: register number, immediate value or local memory offset.
         index: 0 or 1 for ``*l$index0`` and ``*l$index1``.
         modify: +1 or -1 for post-modify.

@@ -62,7 +62,7 @@ def run(words: list[int], cycles: int = 1_000, **arguments: int) -> ReferenceChi
 
 
 def test_the_choice_in_the_next_cycle_sees_ctx_enables() -> None:
-    # Context 0 swaps at 1 with two defer slots; the second one, at 3, enables context 1. It is chosen in 4 and branches.
+    # Context 0 swaps at 1 with two defer slots; the second one, at 3, enables context 1. Chosen in 4, it branches.
     words = [br(4, condition=16, parameter=1), ctx_arb(1, defer=2), NOP, csr_write(CTX_ENABLES, 1), HALT]
     chip = make(words)
     chip.me[0].gpr_a[1] = 0x300

@@ -11,7 +11,7 @@ __all__ = ["LINKS", "RING_REGIONS", "Features", "descriptor_words", "link_words"
 DESCRIPTORS = 704
 LINKS = range(768, 1024)
 RING_REGIONS = (1024, 1536)
-LIST_ENTRIES, RING_ENTRIES = range(0, 4), range(4, 8)
+LIST_ENTRIES, RING_ENTRIES = range(4), range(4, 8)
 
 _STEPS = {"24x8": 1, "16x16": 2, "32x32": 4}
 _CONTEXT_CSRS = (
@@ -36,7 +36,7 @@ def link_words(pattern: random.Random) -> list[int]:
 
 
 def descriptor_words(pattern: random.Random) -> list[int]:
-    """Head, tail, count for each Q_array entry 0..7: linked lists, then rings of 512 longwords with something in them."""
+    """Head, tail, count for each Q_array entry 0..7: linked lists, then rings of 512 longwords, some with contents."""
     words: list[int] = []
     for entry in (*LIST_ENTRIES, *RING_ENTRIES):
         if entry in LIST_ENTRIES:

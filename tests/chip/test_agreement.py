@@ -29,9 +29,7 @@ QUEUE_VARIANTS: tuple[dict[str, int], ...] = (
 def pair_of(
     seed: int, engines: tuple[int, ...], *, steps: int, features: float, overrides: dict[str, int], four: bool = False
 ) -> Pair:
-    """Both models with a random program for each ME, rings and queues in memory; with ``four``, every second ME has four
-    contexts.
-    """
+    """Both models, with a random program per ME, rings and queues; with ``four``, every second ME has four contexts."""
     four_contexts = frozenset(engines[1::2]) if four else frozenset[int]()
     programs = {
         engine: random_program(

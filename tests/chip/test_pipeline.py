@@ -208,7 +208,10 @@ def test_an_lm_addr_write_belongs_to_its_context_also_after_a_swap(model: type[M
 def test_t_index_is_seen_by_the_fourth_instruction(model: type[Model], gap: int) -> None:
     """It selects the transfer-out register that a scratch write then takes from the context's first ones."""
     source = (
-        TRANSFERS + "immed[other, 0]\n" + "".join(f"immed[$x{n}, 1]\n" for n in range(4)) + "local_csr_wr[T_INDEX, 8]\n"
+        TRANSFERS
+        + "immed[other, 0]\n"
+        + "".join(f"immed[$x{n}, 1]\n" for n in range(4))
+        + "local_csr_wr[T_INDEX, 8]\n"
         + "nop\n" * gap
         + "immed[*$index, 5]\nscratch[write, $x0, other, 0, 3], ctx_swap[s]\n"
         "scratch[read, $x0, other, 0, 3], ctx_swap[s]\n"
@@ -265,7 +268,7 @@ def test_the_lm_addr_token_of_a_lookup_is_a_delayed_write(model: type[Model], ga
 
 def test_post_modify_is_seen_by_the_next_instruction(model: type[Model]) -> None:
     source = "immed[*l$index0++, 1]\nimmed[*l$index0++, 2]\nalu[*l$index0--, --, B, 3]\n"
-        "alu[*l$index0, *l$index0, +, 4]\nctx_arb[kill]\n"
+    source += "alu[*l$index0, *l$index0, +, 4]\nctx_arb[kill]\n"
     assert measured(model, source, 3) == [1, 2 + 4, 3]
 
 
@@ -293,7 +296,8 @@ def test_the_last_a_operand_is_the_left_one_whatever_its_bank(model: type[Model]
 def test_indirect_ref_takes_the_last_result(model: type[Model], between: str) -> None:
     """Bit 25 with 24:21 = 3 asks for four longwords; a result in between replaces it: the count is that of the word."""
     source = (
-        TRANSFERS + "immed[other, 0]\n"
+        TRANSFERS
+        + "immed[other, 0]\n"
         + "".join(f"immed[$x{n}, {n + 1}]\n" for n in range(4))
         + "scratch[write, $x0, other, 0, 4], ctx_swap[s]\n"
         + f"immed[t0, {1 << 9 | 3 << 5}, <<16]\nalu[--, --, B, t0]\n{between}"
@@ -332,8 +336,8 @@ def test_a_same_me_signal_of_the_last_defer_slot_is_seen_by_the_choice(model: ty
 def test_the_next_context_signal_goes_to_the_next_of_the_mode(model: type[Model], four: bool, receiver: int) -> None:
     source = (
         (".num_contexts 4\n" if four else "") + DECLARE + "br!=ctx[0, wait#]\n"
-        f"local_csr_wr[SAME_ME_SIGNAL, {0x80 | 3 << 3}]\nctx_arb[kill]\nwait#:\nctx_arb[s]\nlocal_csr_rd[ACTIVE_CTX_STS]\n"
-        "immed[t0, 0]\nalu[*l$index0, t0, AND, 7]\nctx_arb[kill]\n"
+        f"local_csr_wr[SAME_ME_SIGNAL, {0x80 | 3 << 3}]\nctx_arb[kill]\nwait#:\nctx_arb[s]\n"
+        "local_csr_rd[ACTIVE_CTX_STS]\nimmed[t0, 0]\nalu[*l$index0, t0, AND, 7]\nctx_arb[kill]\n"
     )
     chip = model({0: source}, contexts=0b1111, four_contexts=four)
     chip.run(100)
@@ -359,8 +363,8 @@ def test_a_local_csr_has_the_value_of_the_cycle_of_its_read(model: type[Model]) 
 
 def test_the_crc_remainder_and_the_align_word_survive_a_swap(model: type[Model]) -> None:
     source = (
-        "br=ctx[1, second#]\nimmed[value, 77]\nlocal_csr_wr[CRC_REMAINDER, value]\nimmed[t0, 5]\nbyte_align_be[--, t0]\n"
-        "ctx_arb[kill]\nsecond#:\nlocal_csr_rd[CRC_REMAINDER]\nimmed[t0, 0]\nbyte_align_be[t1, t0]\n"
+        "br=ctx[1, second#]\nimmed[value, 77]\nlocal_csr_wr[CRC_REMAINDER, value]\nimmed[t0, 5]\n"
+        "byte_align_be[--, t0]\nctx_arb[kill]\nsecond#:\nlocal_csr_rd[CRC_REMAINDER]\nimmed[t0, 0]\nbyte_align_be[t1, t0]\n"
         + STORE.format("t0")
         + STORE.format("t1")
         + "ctx_arb[kill]\n"

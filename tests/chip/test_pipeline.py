@@ -11,7 +11,7 @@ from tests.chip.models import MODELS, Model
 
 STAMP = "local_csr_rd[PROFILE_COUNT]\nimmed[{0}, 0]\n"
 STORE = "alu[*l$index0++, --, B, {0}]\n"
-TRANSFERS = ".reg $x0 $x1 $x2 $x3\n.xfer_order $x0 $x1 $x2 $x3\n.addr $x0 0\n.set $x0 $x1 $x2 $x3\n"
+TRANSFERS = ".reg $x0 $x1 $x2 $x3\n.xfer_order $x0 $x1 $x2 $x3\n.set $x0 $x1 $x2 $x3\n"
 DECLARE = ".reg t0 t1 count value other\n.sig s\n.addr s 3\n"
 
 
@@ -211,7 +211,7 @@ def test_t_index_is_seen_by_the_fourth_instruction(model: type[Model], gap: int)
         TRANSFERS
         + "immed[other, 0]\n"
         + "".join(f"immed[$x{n}, 1]\n" for n in range(4))
-        + "local_csr_wr[T_INDEX, 8]\n"
+        + "local_csr_wr[T_INDEX, (4 * &$x0)]\nnop\nnop\nnop\nlocal_csr_wr[T_INDEX, (4 * &$x2)]\n"
         + "nop\n" * gap
         + "immed[*$index, 5]\nscratch[write, $x0, other, 0, 3], ctx_swap[s]\n"
         "scratch[read, $x0, other, 0, 3], ctx_swap[s]\n"
@@ -364,7 +364,8 @@ def test_a_local_csr_has_the_value_of_the_cycle_of_its_read(model: type[Model]) 
 def test_the_crc_remainder_and_the_align_word_survive_a_swap(model: type[Model]) -> None:
     source = (
         "br=ctx[1, second#]\nimmed[value, 77]\nlocal_csr_wr[CRC_REMAINDER, value]\nimmed[t0, 5]\n"
-        "byte_align_be[--, t0]\nctx_arb[kill]\nsecond#:\nlocal_csr_rd[CRC_REMAINDER]\nimmed[t0, 0]\nbyte_align_be[t1, t0]\n"
+        "byte_align_be[--, t0]\nctx_arb[kill]\n"
+        "second#:\nlocal_csr_rd[CRC_REMAINDER]\nimmed[t0, 0]\nbyte_align_be[t1, t0]\n"
         + STORE.format("t0")
         + STORE.format("t1")
         + "ctx_arb[kill]\n"

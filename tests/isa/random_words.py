@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from tests.reference.words import CLASSES
+from tests.reference.word_table import CLASSES
 
 __all__ = ["legal_looking", "uniform", "with_a_bit_flipped", "words"]
 

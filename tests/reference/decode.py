@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .faults import FaultError
-from .words import NotAnInstruction, describe
+from .word_table import NotAnInstruction, describe
 
 __all__ = ["Instruction", "Operand", "decode"]
 

@@ -8,6 +8,7 @@ instruction, allocates general registers and encodes. Every source instruction i
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -328,8 +329,11 @@ class _Assembly:
         """A word the instruction set does not know is most often a forgotten declaration."""
         if "declared" not in message:
             for node in source.arguments:
-                if isinstance(node, Name) and node.spelling in message and resolver.is_unknown(node):
-                    return f"{message} ('{node.spelling}' is not declared)"
+                if isinstance(node, Name) and resolver.is_unknown(node):
+                    keywords = _keywords().get((source.mnemonic, source.arguments.index(node)), ())
+                    named = re.search(rf"(?<![\w$@]){re.escape(node.spelling)}(?!\w)", message)
+                    if named and node.spelling.lower() not in keywords:
+                        return f"{message} ('{node.spelling}' is not declared)"
         return message
 
     # -- registers and words ---------------------------------------------------------------------------------------

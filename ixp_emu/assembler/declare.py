@@ -101,6 +101,7 @@ class _Declarer:
         self._scope = program
         self._sets: list[str] = []
         self._uses: list[str] = []
+        self._hinted: list[tuple[Place, Scope, str, str]] = []
         self._handlers: Mapping[str, Callable[[Directive, Item], None]] = {
             "reg": self._reg,
             "sig": self._sig,
@@ -124,6 +125,9 @@ class _Declarer:
                 self._diagnostics.add(error)
             except ExpressionError as error:
                 self._diagnostics.add(SourceError(item.place, str(error)))
+        for place, scope, directive, spelling in self._hinted:  # what they name may be declared behind them
+            if scope.find(spelling.lower()) is None:
+                self._diagnostics.add(SourceError(place, f".{directive}: {spelling!r} is not declared"))
         if self._scope.kind is not ScopeKind.FILE:
             self._diagnostics.add(SourceError(self._scope.place, f"{self._scope.kind.value} is not closed"))
         return self.result
@@ -161,11 +165,12 @@ class _Declarer:
         elif name in _HINTS:
             kept = {True: self._sets, False: self._uses}.get(_HINTS[name])  # type: ignore[arg-type]
             for node in body.items:
-                known = isinstance(node, Name) and self._scope.find(node.spelling.lower()) is not None
-                if not known and NUMBERED_TRANSFER.fullmatch(source_text(node).lower()) is None:
-                    raise SourceError(item.place, f".{name}: {source_text(node)!r} is not declared")
-                if known and kept is not None:
-                    kept.append(source_text(node).lower())
+                if not isinstance(node, Name):
+                    raise SourceError(item.place, f".{name}: {source_text(node)!r} is not a name")
+                if NUMBERED_TRANSFER.fullmatch(source_text(node).lower()) is None:
+                    self._hinted.append((item.place, self._scope, name, node.spelling))
+                    if kept is not None:
+                        kept.append(source_text(node).lower())
         elif name == "unchecked":
             self.result.unchecked = True
         elif name in self._handlers:

@@ -188,9 +188,9 @@ class _Assembly:
         words = declarations.words
         limit = declarations.image.limit_words
         if len(words) > limit:
+            beyond = words[limit].place.outermost()
             raise InputError(
-                f"program too long: {len(words)} words, {limit} available",
-                file=next(iter(self._parsed.sources), self._parsed.name),
+                f"program too long: {len(words)} words, {limit} available", file=beyond.file, line=beyond.line
             )
         contexts = self._contexts(declarations)
         variables = [variable for scope in declarations.program.descendants() for variable in scope.variables.values()]

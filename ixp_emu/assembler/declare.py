@@ -271,6 +271,8 @@ class _Declarer:
         if len({variable.kind for variable in members}) > 1:
             raise SourceError(item.place, ".xfer_order: $ and $$ registers do not mix")
         order = members
+        if len(members) > _MAX_ARRAY:
+            raise SourceError(item.place, f".xfer_order: {len(members)} registers: at most {_MAX_ARRAY}")
         for known in {id(variable.group): variable.group for variable in members if variable.group}.values():
             order = _joined_orders(known, order, item.place)
         for variable in order:
@@ -338,6 +340,8 @@ def _joined_orders(first: list[Variable], second: list[Variable], place: Place) 
                 place, f".xfer_order: {variable.name!r} cannot stand where an earlier order has {at[position].name!r}"
             )
     order = [at[position] for position in sorted(at)]
+    if len(order) > _MAX_ARRAY:
+        raise SourceError(place, f".xfer_order: {len(order)} registers in a row: at most {_MAX_ARRAY}")
     if len(set(map(id, order))) < len(order):
         raise SourceError(place, f".xfer_order: {common.name!r} is already in another order")
     return order

@@ -48,6 +48,7 @@ PREDEFINED: Mapping[str, str] = {"__IXP2400": "1", "__IXP2XXX": "1", "__REVISION
 _MAX_DEPTH = 64
 _MAX_LOOP_PASSES = 65_536
 _MAX_LINES = 200_000
+_MAX_STATEMENTS = 50_000  # the control store holds 4096 words
 _CALL = re.compile(r"((?:\s*[A-Za-z_]\w*\x01*#:)*)\s*([A-Za-z_]\w*)\x01*\s*(?=[(\[]|$)")
 _DEFINITION = re.compile(r"([A-Za-z_]\w*)\x01*(\([^)]*\))?\s*(.*)", re.DOTALL)
 _MACRO_HEAD = re.compile(r"([A-Za-z_]\w*)\s*(?:[(\[](.*)[)\]])?\s*$", re.DOTALL)
@@ -337,6 +338,9 @@ class Preprocessor:
         if match is not None and match.group(2) in self._macros:
             self._call_macro(match, text, line)
             return
+        if len(self._output) >= _MAX_STATEMENTS:
+            self._diagnostics.add(SourceError(line.place, f"the program has more than {_MAX_STATEMENTS:,} statements"))
+            raise _Stop
         self._output.append(SourceLine(pasted(text), line.place, line.levels_up))
 
     def _call_macro(self, match: re.Match[str], text: str, line: SourceLine) -> None:

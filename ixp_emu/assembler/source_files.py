@@ -6,10 +6,12 @@ import posixpath
 from importlib.resources import files
 from pathlib import Path
 
+from ixp_emu.assembler.source import abbreviated
 from ixp_emu.errors import InputError
 
 __all__ = ["BUILTIN", "exists", "joined", "parent", "read_source"]
 
+_MAX_BYTES = 1 << 24
 BUILTIN = "builtin:"
 """Begins the name of a file of the microcode package."""
 
@@ -37,13 +39,24 @@ def _resolved(name: str) -> Path:
 
 
 def exists(name: str) -> bool:
-    return _resolved(name).is_file()
+    """Whether there is such a file; False too for what no file can be called."""
+    try:
+        return _resolved(name).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def read_source(name: str) -> str:
+    """Text of a source file. Raises InputError."""
     try:
-        return _resolved(name).read_text(encoding="utf-8")
+        data = _resolved(name).read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read the program: {error.strerror}", file=name) from None
-    except UnicodeDecodeError:
-        raise InputError("not UTF-8 text", file=name) from None
+        raise InputError(f"cannot read the program: {error.strerror}", file=abbreviated(name, 200)) from None
+    except ValueError:
+        raise InputError("cannot read the program: not a file name", file=abbreviated(name, 200)) from None
+    if len(data) > _MAX_BYTES:
+        raise InputError(f"{len(data):,} bytes: a source file has at most {_MAX_BYTES:,}", file=name)
+    try:
+        return data.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise InputError("not UTF-8 text", file=name, line=data[: error.start].count(b"\n") + 1) from None

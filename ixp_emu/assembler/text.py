@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from ixp_emu.assembler.source import abbreviated
 
@@ -48,13 +49,49 @@ def without_comments(text: str) -> tuple[str, int | None]:
     return _COMMENT.sub(kept, text), unclosed[0] if unclosed else None
 
 
+@dataclass(slots=True)
+class _Pending:
+    """A line that may go on."""
+
+    first: int = 0
+    parts: list[str] = field(default_factory=list)
+    length: int = 0
+    depth: int = 0
+    free_text: bool = False
+    """Of a directive whose text may hold single brackets."""
+
+    def add(self, number: int, part: str) -> None:
+        if not self.parts:
+            self.first, self.free_text = number, _FREE_TEXT.match(part) is not None
+        self.parts.append(part)
+        self.length += len(part) + 1
+        if ("(" in part or "[" in part or ")" in part or "]" in part) and not self.free_text:
+            bare = _QUOTED.sub("", part)
+            self.depth += bare.count("(") + bare.count("[") - bare.count(")") - bare.count("]")
+
+    @property
+    def goes_on(self) -> bool:
+        return not self.free_text and (self.depth > 0 or self.parts[-1].endswith(","))
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.parts)
+
+    @property
+    def problem(self) -> str | None:
+        if not self.goes_on:
+            return None
+        shown = abbreviated(self.text.strip())
+        return f"a bracket is not closed: {shown!r}" if self.depth > 0 else f"the file ends after a comma: {shown!r}"
+
+
 def logical_lines(text: str) -> Iterator[tuple[int, str, str | None]]:
     """Joins continued lines: yields (number of the first line, text, problem or None).
 
     A line continues after a backslash, inside an open bracket and after a trailing comma.
     """
-    pending = ""
-    first = 0
+    pending = _Pending()
+    backslash = False
     plain, unclosed = without_comments(text)
     for number, raw in enumerate(plain.split("\n"), start=1):
         line = raw.rstrip()
@@ -62,45 +99,30 @@ def logical_lines(text: str) -> Iterator[tuple[int, str, str | None]]:
         if odd is not None:
             yield number, "", f"character {odd.group()!r} is not allowed in a program"
             line = _CONTROL.sub(" ", line).rstrip()
-        if len(line) + len(pending) > MAX_LINE_CHARACTERS:
-            yield first if pending else number, "", f"line longer than {MAX_LINE_CHARACTERS:,} characters"
-            pending = ""
+        if len(line) + pending.length > MAX_LINE_CHARACTERS:
+            yield pending.first or number, "", f"line longer than {MAX_LINE_CHARACTERS:,} characters"
+            pending = _Pending()
             continue
-        if pending and _STARTS_STATEMENT.match(line) and not pending.endswith(("\\", ",")):
-            yield first, pending, f"a bracket is not closed: {abbreviated(pending.strip())!r}"
-            pending = ""
-        if not pending:
-            if not line:
-                continue
-            first = number
+        if (
+            pending.depth > 0
+            and not backslash
+            and not pending.parts[-1].endswith(",")
+            and _STARTS_STATEMENT.match(line)
+        ):
+            yield pending.first, pending.text, pending.problem
+            pending = _Pending()
+        if not pending.parts and not line:
+            continue
         backslash = line.endswith("\\")
-        pending = (pending.removesuffix("\\") + " " + line.strip()) if pending else line
-        if backslash:
-            continue
-        if not _continues(pending):
-            yield first, pending, None
-            pending = ""
-    if pending:
-        pending = pending.removesuffix("\\").rstrip()
-        if pending.endswith(","):
-            yield first, pending, f"the file ends after a comma: {abbreviated(pending.strip())!r}"
-        elif _continues(pending):
-            yield first, pending, f"a bracket is not closed: {abbreviated(pending.strip())!r}"
-        else:
-            yield first, pending, None
+        line = line.removesuffix("\\")
+        pending.add(number, line.strip() if pending.parts else line)
+        if not backslash and not pending.goes_on:
+            yield pending.first, pending.text, None
+            pending = _Pending()
+    if pending.parts:
+        yield pending.first, pending.text.rstrip(), pending.problem
     if unclosed is not None:
         yield text.count("\n", 0, unclosed) + 1, "", "a comment is not closed: /* without */"
-
-
-def _continues(line: str) -> bool:
-    if line.lstrip().startswith("#") and _FREE_TEXT.match(line):
-        return False
-    if line.endswith(","):
-        return True
-    if "(" not in line and "[" not in line:
-        return False
-    bare = _QUOTED.sub("", line) if "'" in line or '"' in line else line
-    return bare.count("(") + bare.count("[") > bare.count(")") + bare.count("]")
 
 
 def arguments_at(text: str, start: int) -> tuple[list[str], int]:
@@ -209,12 +231,12 @@ def text_functions_replaced(text: str, integer: Callable[[str], int]) -> str:
         ValueError: a wrong number of arguments.
     """
     while True:
+        if sum(1 for _ in _TEXT_CALL.finditer(text)) > _MAX_CALLS:
+            raise ValueError(f"more than {_MAX_CALLS} calls of string functions in one line")
         quoted = [match.span() for match in _QUOTED.finditer(text)]
         matches = [m for m in _TEXT_CALL.finditer(text) if not any(a < m.start() < b for a, b in quoted)]
         if not matches:
             return text
-        if len(matches) > _MAX_CALLS:
-            raise ValueError(f"more than {_MAX_CALLS} calls of string functions in one line")
         match = matches[-1]
         name = match.group(1).lower()
         arguments, end = arguments_at(text, match.end())

@@ -311,7 +311,7 @@ def test_program_length_limit() -> None:
     assert len(assemble(parse("nop\n" * CONTROL_STORE_WORDS, name="t.uc")).words) == 4096
     with pytest.raises(InputError) as caught:
         assemble(parse("nop\n" * (CONTROL_STORE_WORDS + 1), name="t.uc"))
-    assert str(caught.value) == "t.uc: program too long: 4097 words, 4096 available"
+    assert str(caught.value) == "t.uc:4097: program too long: 4097 words, 4096 available"
 
 
 # -- where words come from ------------------------------------------------------------------------------------------

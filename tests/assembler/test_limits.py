@@ -18,7 +18,7 @@ NESTED_LOOPS = "#repeat (60000)\n#repeat (60000)\n#endloop\n#endloop\n"
     ("source", "message"),
     [
         (DOUBLING_DEFINES + "immed[x, A39]\n", "expands to more than 100,000 characters"),
-        (DOUBLING_MACROS + "m29()\n", "the program expands to more than 200,000 lines and loop passes"),
+        (DOUBLING_MACROS + "m29()\n", "the program has more than 50,000 statements"),
         (NESTED_LOOPS, "the program expands to more than 200,000 lines and loop passes"),
     ],
     ids=["defines", "macros", "loops"],

@@ -466,10 +466,8 @@ class _Assembly:
     ) -> dict[str, Any]:
         """Where the program starts and what its registers and memory hold then."""
 
-        def registers_of(variable: Variable) -> list[RegisterName]:
-            unique = self._unique[id(variable)]
-            names = [f"{unique}[{element}]" for element in range(variable.count)] if variable.is_array else [unique]
-            return [register for name in names for register in registers.get(name, ())]
+        def registers_of(variable: Variable, element: int) -> Sequence[RegisterName]:
+            return registers.get(self._unique[id(variable)] + (f"[{element}]" if variable.is_array else ""), ())
 
         try:
             return {

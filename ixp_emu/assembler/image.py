@@ -14,7 +14,7 @@ from ixp_emu.assembler.program import CONTROL_STORE_WORDS, InitialMemory, Initia
 from ixp_emu.assembler.scopes import Scope, Variable, VariableKind
 from ixp_emu.assembler.source import Place, SourceError
 from ixp_emu.assembler.structures import StructureDeclaration
-from ixp_emu.assembler.syntax import Binary, Directive, LabelName, Name, Node, Text, source_text
+from ixp_emu.assembler.syntax import Binary, Call, Directive, LabelName, Name, Node, Text, source_text
 
 __all__ = ["MODES", "ImageSettings", "InitialValues", "set_image"]
 
@@ -108,12 +108,12 @@ class ImageSettings:
         return found
 
     def initial_registers(
-        self, registers_of: Callable[[Variable], Sequence[RegisterName]], contexts: int, symbols: Symbols
+        self, registers_of: Callable[[Variable, int], Sequence[RegisterName]], contexts: int, symbols: Symbols
     ) -> list[InitialRegister]:
         """First values of registers. Raises SourceError.
 
         Parameters:
-            registers_of: the registers of a variable's elements, in order; empty for one that is never used.
+            registers_of: the registers of an element of a variable; none if it is never used.
         """
         found = []
         for item in self.initial:
@@ -122,9 +122,11 @@ class ImageSettings:
             if item.context is not None and (not 0 <= item.context < _CONTEXTS or (contexts == 4 and item.context % 2)):
                 allowed = "0, 2, 4 or 6" if contexts == 4 else "0..7"
                 raise SourceError(item.place, f".init_ctx {item.context}: context must be {allowed}")
-            registers = registers_of(item.variable)
-            for register, node in zip(registers[item.offset :], item.values, strict=False):
-                found.append(InitialRegister(register, _value(node, item, symbols), item.context))
+            for element, node in enumerate(item.values, start=item.offset):
+                value = _value(node, item, symbols)
+                found += [
+                    InitialRegister(register, value, item.context) for register in registers_of(item.variable, element)
+                ]
         return found
 
 
@@ -196,6 +198,8 @@ def _initial(settings: ImageSettings, body: Directive, place: Place, scope: Scop
             return
     target = nodes.pop(0) if nodes else None
     offset = 0
+    if isinstance(target, Call) and len(target.arguments) == 1:  # "name (value)" reads like a call
+        target, nodes = Name(target.function), [target.arguments[0], *nodes]
     if isinstance(target, Binary):
         offset, target = evaluate(target.right, symbols), target.left
     if not isinstance(target, Name) or not nodes:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,8 +118,10 @@ class Preprocessor:
 
     def run_text(self, text: str, name: str) -> list[SourceLine]:
         """Expands a program given as text; ``name`` stands for its file in messages."""
-        with suppress(_Stop):
+        try:
             self._process(self._split(name, text))
+        except _Stop:
+            return []
         return self._output
 
     def run_file(self, path: str | Path) -> list[SourceLine]:

@@ -111,7 +111,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str, str | None]]:
         ):
             yield pending.first, pending.text, pending.problem
             pending = _Pending()
-        if not pending.parts and not line:
+        if not line and (not pending.parts or (pending.goes_on and not backslash)):
             continue
         backslash = line.endswith("\\")
         line = line.removesuffix("\\")

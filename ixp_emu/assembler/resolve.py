@@ -168,6 +168,7 @@ class Resolver:
             isinstance(node, Name)
             and node.index is None
             and self._scope.find(node.spelling.lower()) is None
+            and self._scope.find_remote(node.spelling.lower()) is None
             and self.constant(node) is None
         )
 

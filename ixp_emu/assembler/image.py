@@ -199,7 +199,8 @@ def _initial(settings: ImageSettings, body: Directive, place: Place, scope: Scop
     target = nodes.pop(0) if nodes else None
     offset = 0
     if isinstance(target, Call) and len(target.arguments) == 1:  # "name (value)" reads like a call
-        target, nodes = Name(target.function), [target.arguments[0], *nodes]
+        nodes = [target.arguments[0], *nodes]
+        target = Name(target.function)
     if isinstance(target, Binary):
         offset, target = evaluate(target.right, symbols), target.left
     if not isinstance(target, Name) or not nodes:

@@ -16,7 +16,7 @@ __all__ = ["PARAMETER", "Macro", "declared_names", "marked", "pasted", "substitu
 
 PARAMETER = re.compile(r"(?:\$\$?|@|\bn\$)?([A-Za-z_]\w*)")
 # Names a macro's body declares, and names in its arguments with the marks they already have.
-_DECLARES = re.compile(r"\s*\.(?:reg|sig|local|areg|breg|addr)\b(.*)", re.IGNORECASE | re.DOTALL)
+_DECLARES = re.compile(r"\s*\.(?:reg|sig|local|areg|breg|addr|state_xfer)\b(.*)", re.IGNORECASE | re.DOTALL)
 _LABELS = re.compile(r"(?<!\w)([A-Za-z_]\w*)#:")
 _NAMES = re.compile(r"((?:\$\$?|@|\b[ni]\$)?(?<!\w)[A-Za-z_]\w*)(\x01*)")
 # Marks inside a word that was pasted together.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ixp_emu.assembler import Program
+from ixp_emu.assembler import Location, Program
 
 ADD_ONE = """#macro add_one(x)
 .reg tmp
@@ -162,3 +162,15 @@ def test_strings_evaluate_to_their_characters(listing: Callable[..., list[str]])
 def test_pragmas(assembled: Callable[..., Program]) -> None:
     assert assembled("#pragma warning(disable:5011)\n#pragma optimize(off)\nnop").warnings == []
     assert assembled("#pragma pack(1)\nnop").warnings == ["t.uc:1: #pragma pack(1): unknown, ignored"]
+
+
+def test_blocks_and_structures_as_arguments(assembled: Callable[..., Program]) -> None:
+    text = (
+        ".structure t element_bytes=8 count=4 access=read sharing=me\n"
+        "#macro get(block, table, at)\n.reg flow t\nimmed[flow, 1]\nimmed[t, 2]\n"
+        "state_read[block, table, at, 0, 2]\n#endm\n"
+        ".reg at\nimmed[at, 1]\n.state_xfer flow[2] t\nget(flow, t, at)\nalu[--, --, B, flow[1]]\n"
+    )
+    for memory in ("scratch", "dram", "local"):
+        program = assembled(text, locations={"t": Location(memory, 0)})
+        assert program.warnings == [] and len(program.words) > 4

@@ -147,7 +147,7 @@ class LocalCsrs:
             return value
         values = {
             ALU_OUT: engine.last_result,
-            CTX_ARB_CNTL: engine.last_context << 4 | executing,
+            CTX_ARB_CNTL: (engine.last_context or 0) << 4 | executing,
             CTX_ENABLES: engine.ctx_enables,
             CSR_CTX_POINTER: self.pointer,
             ACTIVE_CTX_STS: 1 << 31 | engine.cluster << 7 | engine.number % 4 << 3 | executing,

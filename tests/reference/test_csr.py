@@ -342,6 +342,10 @@ def test_ctx_arb_cntl_names_who_left_and_who_executes() -> None:
     assert (chip.me[0].gpr_a[16 + 1], chip.me[0].gpr_a[64 + 1]) == (4 << 4 | 1, 1 << 4 | 4)
 
 
+def test_ctx_arb_cntl_before_a_context_has_left() -> None:
+    assert run(read(CTX_ARB_CNTL, 1)).me[0].gpr_a[1] == 0
+
+
 @pytest.mark.parametrize(
     "csr", [ALU_OUT, CTX_ARB_CNTL, ACTIVE_STS, TIMESTAMP_LOW, TIMESTAMP_HIGH, PROFILE_COUNT, STATUS]
 )

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ixp_emu.chip import layout
-from ixp_emu.chip.codes import ME_CHOOSING, ME_STALLED, ME_STOPPED, Kind
+from ixp_emu.chip.codes import ME_CHOOSING, ME_STALLED
 from ixp_emu.chip.compiled import NEVER
+from ixp_emu.chip.control_store import store_program
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1
 from ixp_emu.chip.media import PORT_TRAFFIC
+from ixp_emu.chip.rings import RING_CSRS
 from ixp_emu.chip.rows import build_rows
 from ixp_emu.isa.csr import LOCAL_CSRS
 
@@ -47,7 +49,15 @@ _SPECIFICATION = {
     "ring_margin": "scratch.ring_full_margin",
     "hash_cycles": "hash.key_cycles",
     "cap_signal_latency": "cap.signal_latency",
+    "pci_latency": "pci.latency",
+    "link_cycles": "sram.link_cycles",
+    "ignore_eop": "sram.ignore_eop",
+    "ignore_cells": "sram.ignore_cells",
     "neighbor_latency": "neighbor.signal_latency",
+    "neighbor_register_latency": "neighbor.register_latency",
+    "neighbor_self_latency": "neighbor.self_latency",
+    "neighbor_full_margin": "neighbor.full_margin",
+    "prn_polynomial": "me.prn_polynomial",
     "banks": "dram.banks",
     "bank_queue_depth": "dram.bank_queue_depth",
     "bank_interleave": "dram.bank_interleave_bytes",
@@ -64,14 +74,17 @@ _SPECIFICATION = {
     "refresh_cycles": "dram.refresh_cycles",
     "me_khz": "me_clock_khz",
     "msf_khz": "msf.clock_khz",
-    "width_bytes": "msf.width_bytes",
-    "element_bytes": "msf.element_bytes",
+    "rbuf_bytes": "msf.rbuf_bytes",
+    "tbuf_bytes": "msf.tbuf_bytes",
+    "rx_width_bytes": "msf.width_bytes",
+    "tx_width_bytes": "msf.width_bytes",
+    "rx_element_bytes": "msf.element_bytes",
+    "tx_element_bytes": "msf.element_bytes",
     "freelist_depth": "msf.freelist_depth",
     "status_latency": "msf.status_latency",
     "mac_rx_bytes": "mac.rx_fifo_bytes",
     "mac_tx_bytes": "mac.tx_fifo_bytes",
 }
-_NEIGHBOR_SIGNALS = [LOCAL_CSRS[f"{way}_NEIGHBOR_SIGNAL"].address for way in ("NEXT", "PREV")]
 _ERRATUM_ELEMENTS = (0, 9, 18, 27)
 
 
@@ -103,7 +116,7 @@ class Memories:
 def _set_lookaheads(chip: Any, hardware: Hardware) -> None:
     """Least cycles from an event to a delivery that it causes, by kind of agent: how far MEs may look ahead.
 
-    Neighbour signals, which few programs send, are taken into account by :func:`load_program`.
+    What few programs send to a neighbour is taken into account when they are loaded (``control_store``).
     """
     push = hardware["push.latency"] + min(hardware["sbus.longword_cycles"], hardware["dbus.media_quadword_cycles"])
     pull = hardware["pull.latency"] + min(hardware["sbus.longword_cycles"], hardware["dbus.media_quadword_cycles"])
@@ -112,6 +125,9 @@ def _set_lookaheads(chip: Any, hardware: Hardware) -> None:
         hardware[f"{unit}.longword_cycles"] + hardware[f"{unit}.controller_delay"]
         for unit in ("scratch", "sram", "msf")
     ]
+    # a long read whose longwords come faster than the bus takes them asks for it early
+    long_read = 16 * hardware["sram.longword_cycles"] - 15 * hardware["sbus.longword_cycles"]
+    service.append(max(long_read + hardware["sram.controller_delay"], 1))
     arrival = hardware["command.bus_latency"] + hardware["command.decode"]
     chip["bus_lookahead"] = min(push, pull)
     # units, a command bus (behind it a unit or a pull), receive status
@@ -162,6 +178,7 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
     chip["dram_last_activate"] = -hardware["dram.activate_gap"]
     chip["refresh_due"] = hardware["dram.refresh_interval"]
     chip["rx_end"] = chip["tx_end"] = NEVER
+    chip["rx_enabled"] = chip["tx_enabled"] = 1
     chip["port"]["wire_end"][:] = NEVER
     skipped = _ERRATUM_ELEMENTS if hardware["msf.rbuf_erratum"] and hardware["msf.element_bytes"] == 64 else ()
     free = [element for element in range(int(chip["rbuf_elements"])) if element not in skipped]
@@ -172,6 +189,9 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
         me["result"] = 1  # N and Z clear
         me["file"][CONSTANTS : CONSTANTS + 256] = np.arange(256)
         me["cam_order"][:] = np.arange(16)
+        me["timer"][:] = -1
+        me["prn"] = 1
+        me["ready"] = 0xFF  # asking for no signal, once enabled
 
 
 def schedule(chip: Any, agent: int, phase: int, time: int) -> None:
@@ -194,20 +214,6 @@ def set_up_ports(chip: Any, count: int) -> None:
         port["byte_num"], port["byte_den"] = cycles // divisor, per // divisor
 
 
-def _store(chip: Any, engine: int, rows: NDArray[Any]) -> int:
-    """Put rows into a control store image; one that another ME has already is shared."""
-    for other in range(layout.ENGINES):
-        image = int(chip["me"]["store"][other])
-        if other != engine and chip["me"]["program_words"][other] == len(rows):
-            if np.array_equal(chip["store"][image][: len(rows)], rows):
-                return image
-    used = {int(me["store"]) for number, me in enumerate(chip["me"]) if number != engine and me["program_words"]}
-    image = next(number for number in range(layout.ENGINES) if number not in used)
-    chip["store"][image] = np.zeros((), layout.ROW)
-    chip["store"][image][: len(rows)] = rows
-    return image
-
-
 def load_program(
     chip: Any,
     engine: int,
@@ -217,25 +223,29 @@ def load_program(
     contexts: int = 0xFF,
     entry: int = 0,
     four_contexts: bool = False,
+    modes: int = 0,
 ) -> None:
     """Load a program into an ME and start it at cycle 0.
 
     Parameters:
         engine: 0..7.
-        words: 40-bit words; ignored when ``rows`` (from :func:`build_rows`) is given.
+        words: 40-bit words; the host reads them back, and a change between 8 and 4 contexts decodes them anew.
+        rows: the words decoded (by :func:`build_rows`), if they are at hand.
         contexts: mask of enabled contexts.
         entry: start address.
+        modes: further bits of CTX_ENABLES, such as 20, next neighbour self mode.
     """
+    words = words or ()
+    four = int(four_contexts)
     if rows is None:
-        rows = build_rows(words or (), contexts=4 if four_contexts else 8)
+        rows = build_rows(words, contexts=4 if four_contexts else 8)
     me = chip["me"][engine]
-    if np.isin(rows["target"][rows["kind"] == Kind.CSR_WRITE], _NEIGHBOR_SIGNALS).any():
-        chip["engine_lookahead"] = min(int(chip["engine_lookahead"]), int(chip["neighbor_latency"]))
-    me["program_words"] = len(rows)
-    me["store"] = _store(chip, engine, rows)
+    store_program(chip, engine, words, rows, four_contexts=four_contexts)
     me["enabled"] = contexts & (0x55 if four_contexts else 0xFF)
-    me["context_step"] = 2 if four_contexts else 1
-    me["ready"] = me["enabled"]
+    me["csr"][LOCAL_CSRS["CTX_ENABLES"].address >> 2] = four << 31 | modes | int(me["enabled"]) << 8
+    me["lm_global"] = (modes >> 16) & 3
+    me["context_step"] = 1 + four
+    me["ready"] = 0xFF
     me["request"][:] = 1  # voluntary
     me["wakeup"][:] = 1
     me["signals"][:] = 1
@@ -262,6 +272,7 @@ def configure_ring(
     chip["ring_head"][ring] = 0
     chip["ring_count"][ring] = len(contents)
     chip["ring_empty_flag"][ring] = int(flag_empty)
+    chip["cap_csr"][RING_CSRS // 4 + ring * 4] = (size.bit_length() - 8) << 30 | int(flag_empty) << 26 | base
     chip["scratch"][base // 4 : base // 4 + len(contents)] = contents
     full = len(contents) > size - int(chip["ring_margin"])
     chip["ring_flag"][ring] = int(len(contents) == 0) if flag_empty else int(full)
@@ -278,11 +289,8 @@ def cycle_accounts(chip: Any, now: int) -> dict[str, NDArray[np.int64]]:
     account = {name: me[name].copy() for name in ("executing", "aborted", "stalled", "idle")}
     for index in range(layout.ENGINES):
         state = int(me["state"][index])
-        if state == ME_STOPPED:
-            account["idle"][index] = now
-            continue
         difference = now - int(me["time"][index])
-        if difference > 0:  # idle or stalled since then
+        if difference > 0:  # idle, stopped or stalled since then
             account["stalled" if state == ME_STALLED else "idle"][index] += difference
         else:  # slots of a branch or swap that fall behind the end
             lost = min(-difference, int(account["aborted"][index]))

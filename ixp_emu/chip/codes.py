@@ -23,8 +23,12 @@ __all__ = [
     "ME_IDLE",
     "ME_STALLED",
     "ME_STOPPED",
+    "NOTIFY_INITIATOR",
+    "NOTIFY_REMOTE",
     "ROW_INDEXED",
+    "ROW_NEIGHBOR",
     "ROW_PLAIN",
+    "ROW_SHARED",
     "ROW_TRANSFER",
     "Command",
     "Ddr",
@@ -68,6 +72,8 @@ class _Kind(NamedTuple):
     COMMAND: int = 59
     NOT_MODELLED: int = 60
     INVALID: int = 61
+    MULTIPLY: int = 62
+    BRANCH_NEIGHBOR: int = 63  # br_inp_state of next neighbour rings and flow control
 
 
 Kind = _Kind()
@@ -112,6 +118,25 @@ class _Command(NamedTuple):
     MSF_FAST_WRITE: int = 19
     SIGNAL: int = 20  # not a command: a signal on its way
     STATUS: int = 21  # not a command: receive status on its way
+    # SRAM queue hardware, besides GET and PUT
+    JOURNAL: int = 22
+    FAST_JOURNAL: int = 23
+    ENQUEUE: int = 24
+    ENQUEUE_TAIL: int = 25
+    DEQUEUE: int = 26
+    RD_QDESC_HEAD: int = 27
+    RD_QDESC_TAIL: int = 28
+    RD_QDESC_OTHER: int = 29
+    WR_QDESC: int = 30
+    WR_QDESC_COUNT: int = 31
+    SRAM_CSR_READ: int = 32
+    SRAM_CSR_WRITE: int = 33
+    PCI_READ: int = 34
+    PCI_WRITE: int = 35
+    REFLECT_READ: int = 36
+    REFLECT_WRITE: int = 37
+    TIMER: int = 253  # not a command: the signal of a FUTURE_COUNT timer
+    NEIGHBOR_WRITE: int = 254  # not a command: a next neighbour register's new value
 
 
 Command = _Command()
@@ -141,12 +166,18 @@ ME_STALLED = 3
 ME_EXECUTING = 4
 
 ROW_INDEXED = 1
-"""An operand goes through LM_ADDR or T_INDEX; the row's a, b, d are then codes."""
+"""An operand goes through LM_ADDR, T_INDEX, NN_GET or NN_PUT; the row's a, b, d are then codes."""
 ROW_TRANSFER = 2
 """The row reads transfer-in or writes transfer-out registers."""
 
 ROW_PLAIN = 4
 """The row neither reads nor changes anything outside registers, flags and the PC, and nothing delays its effect."""
+
+ROW_NEIGHBOR = 8
+"""The row touches next neighbour registers."""
+
+ROW_SHARED = 16
+"""The row writes a next neighbour register or moves NN_GET: other MEs may see that."""
 
 ACTION_SWAP = 1
 ACTION_DOUBLE = 2
@@ -159,6 +190,10 @@ ACTION_PUSHED = 32
 """On its way from a push bus: delivery writes registers."""
 ACTION_AUX = 64
 """Signal only, no counted latency."""
+
+NOTIFY_INITIATOR = 1
+NOTIFY_REMOTE = 2
+"""Contexts that the signal of a reflector command goes to."""
 
 MASTER_SCRATCH, MASTER_HASH, MASTER_SRAM, _, MASTER_MSF, MASTER_STATUS = range(6)
 """Request queues of an S_push bus; MASTER_SRAM + channel."""

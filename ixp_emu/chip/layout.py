@@ -12,6 +12,7 @@ import numpy as np
 
 __all__ = [
     "AGENTS",
+    "CAP_BYTES",
     "CHIP",
     "CMD_ARBITER",
     "COMMAND",
@@ -37,11 +38,14 @@ __all__ = [
     "MICROENGINE",
     "MSF",
     "NEIGHBOR",
+    "NEIGHBOR_OUT",
     "PAGE_SHIFT",
+    "PCI_WORDS",
     "POOL_SLOTS",
     "PORTS",
     "PULL",
     "PUSH",
+    "QUEUE_ENTRIES",
     "ROW",
     "SCRATCH",
     "SCRATCH_WORDS",
@@ -50,6 +54,7 @@ __all__ = [
     "SRAM1",
     "SRAM_IN",
     "SRAM_OUT",
+    "STORE_IMAGES",
     "STRUCTURES",
     "TARGETS",
     "TARGET_NAMES",
@@ -60,6 +65,8 @@ __all__ = [
 ENGINES = 8
 CONTEXTS = 8
 STORE_WORDS = 4096
+STORE_IMAGES = 2 * ENGINES
+"""Decoded control stores: image i as it means with 8 contexts, i + ENGINES the same words with 4."""
 PORTS = 16
 STRUCTURES = 64
 """Named structures a chip counts; entry 0 is (unnamed)."""
@@ -100,16 +107,24 @@ CONSTANTS = 896
 """256 words that hold 0..255: an immediate operand is a register like any other."""
 SINK = 1152
 """Where a result without destination goes."""
+NEIGHBOR_OUT = 1153
+"""Where a result for a next neighbour register waits until the instruction is through."""
 LOCAL_MEMORY = 1280
 LOCAL_MEMORY_WORDS = 640
 FILE_SIZE = LOCAL_MEMORY + LOCAL_MEMORY_WORDS
 
 SCRATCH_WORDS = 1 << 14
 """Room for the largest scratch the hardware description allows."""
+CAP_BYTES = 1 << 16
+"""Address space of the CSRs behind the CAP."""
+PCI_WORDS = 1024
+"""CSRs of the PCI unit."""
+QUEUE_ENTRIES = 64
+"""Entries of a channel's Q_array."""
 POOL_SLOTS = 1024
 DELIVERY_SLOTS = 128
 """Data on its way to TBUF."""
-INBOX_SLOTS = 128
+INBOX_SLOTS = 256
 """Deliveries on their way to one ME."""
 INLET_SLOTS = 16
 """Largest inlet depth."""
@@ -164,6 +179,9 @@ COMMAND = np.dtype(
         ("unit", np.uint8),
         ("me", np.uint8),
         ("ctx", np.uint8),
+        ("pull_me", np.uint8),  # whose transfer-out registers are sampled: another ME's for a reflector command
+        ("push_me", np.uint8),  # whose transfer-in registers are written
+        ("notify", np.uint8),  # NOTIFY_* of a reflector command
         ("signal", np.uint8),
         ("count", np.uint8),  # longwords; quadwords for DRAM; keys for hash
         ("mask", np.uint8),  # byte mask of a DRAM write
@@ -198,6 +216,7 @@ MICROENGINE = np.dtype(
         ("context", np.int64),
         ("program_words", np.int64),
         ("store", np.int64),  # which control store image it runs; MEs with the same program share one
+        ("lm_global", np.int64),  # bit i: LM_ADDR_i is global
         ("enabled", np.int64),
         ("ready", np.int64),  # bit c: context c waits and its request is satisfied
         ("context_step", np.int64),  # 1, or 2 in 4-context mode
@@ -224,7 +243,7 @@ MICROENGINE = np.dtype(
         ("inbox_slot", np.uint16, (INBOX_SLOTS,)),
         ("index_writes", np.int64),  # pending index CSR writes
         ("index_time", np.int64, (8,)),
-        ("index_what", np.int64, (8,)),  # context * 8 + register
+        ("index_what", np.int64, (8,)),  # copy * 8 + register
         ("index_value", np.int64, (8,)),
         ("cam_tag", np.uint32, (16,)),
         ("cam_state", np.uint8, (16,)),
@@ -235,7 +254,23 @@ MICROENGINE = np.dtype(
         ("wakeup", np.uint32, (CONTEXTS,)),  # the CSR itself
         ("instructions", np.int64, (CONTEXTS,)),
         ("context_commands", np.int64, (CONTEXTS,)),
-        ("lm_word", np.int64, (CONTEXTS, 2)),
+        ("lm_word", np.int64, (CONTEXTS + 1, 2)),  # the last row is the global copy
+        ("entered", np.int64),  # PC at which the executing context was entered
+        ("last_left", np.int64),  # the context that last left
+        ("mul_sum", np.int64),
+        # next neighbour ring of this ME: pointers in effect, and those that run ahead
+        ("nn_put", np.int64),
+        ("nn_get", np.int64),
+        ("nn_ahead_put", np.int64),
+        ("nn_ahead_get", np.int64),
+        ("nn_put_writes", np.int64),  # pending CSR writes of NN_PUT
+        ("nn_put_time", np.int64, (8,)),
+        ("nn_put_value", np.int64, (8,)),
+        ("prn", np.int64),  # pseudo-random number as of prn_time
+        ("prn_time", np.int64),
+        ("future_count", np.uint32, (CONTEXTS,)),
+        ("future_signal", np.uint32, (CONTEXTS,)),
+        ("timer", np.int64, (CONTEXTS,)),  # pool slot of the armed timer, -1 none
         ("csr", np.uint32, (256,)),
         ("file", np.uint32, (FILE_SIZE,)),
         ("busy", np.uint8, (NEIGHBOR,)),  # commands in flight per transfer register
@@ -330,7 +365,16 @@ _CHIP_FIELDS: list[Any] = [
     ("hash_cycles", np.int64),
     ("hash_latency", np.int64, (3,)),
     ("cap_signal_latency", np.int64),
+    ("pci_latency", np.int64),
+    ("link_cycles", np.int64),
+    ("ignore_eop", np.int64),
+    ("ignore_cells", np.int64),
     ("neighbor_latency", np.int64),
+    ("neighbor_register_latency", np.int64),
+    ("neighbor_self_latency", np.int64),
+    ("neighbor_full_margin", np.int64),
+    ("prn_polynomial", np.int64),
+    ("timestamp_start", np.int64),  # cycle in which the timestamp was 0, NEVER if it stands still
     ("banks", np.int64),
     ("bank_queue_depth", np.int64),
     ("bank_interleave", np.int64),
@@ -347,8 +391,8 @@ _CHIP_FIELDS: list[Any] = [
     ("refresh_cycles", np.int64),
     ("me_khz", np.int64),
     ("msf_khz", np.int64),
-    ("width_bytes", np.int64),
-    ("element_bytes", np.int64),
+    ("rbuf_bytes", np.int64),
+    ("tbuf_bytes", np.int64),
     ("rbuf_elements", np.int64),
     ("tbuf_elements", np.int64),
     ("freelist_depth", np.int64),
@@ -400,12 +444,22 @@ _CHIP_FIELDS: list[Any] = [
     ("ring_head", np.int64, (16,)),
     ("ring_count", np.int64, (16,)),
     ("ring_empty_flag", np.int64, (16,)),
+    # the flag, and what it was before two changes that may still be to be seen
     ("ring_flag", np.int64, (16,)),
-    ("ring_flag_before", np.int64, (16,)),
     ("ring_flag_time", np.int64, (16,)),
+    ("ring_flag_before", np.int64, (16,)),
+    ("ring_flag_first_time", np.int64, (16,)),
+    ("ring_flag_first", np.int64, (16,)),
     ("hash_free", np.int64),
     ("interrupt_raw", np.uint32, (4,)),  # A of cluster 0, 1, then B
-    ("cap_csr", np.uint32, (0x1800,)),  # by address / 4; the hash multipliers are among them
+    ("cap_csr", np.uint32, (CAP_BYTES // 4,)),  # by address / 4; the hash multipliers are among them
+    ("pci_csr", np.uint32, (PCI_WORDS,)),
+    ("reflector", np.int64),  # 1: a program reaches other MEs' transfer registers, so all of them are marked busy
+    # SRAM queue hardware
+    ("q_array", np.uint32, (2, QUEUE_ENTRIES, 3)),  # head, tail, count
+    ("q_half", np.uint8, (2, QUEUE_ENTRIES)),  # command code of the last half of a descriptor read, 0 none
+    ("q_link_free", np.int64, (2, QUEUE_ENTRIES)),  # the link of the last dequeue is there
+    ("sram_csr", np.uint32, (2, 64)),
     # DRAM
     ("bank", BANK, (8,)),
     ("bank_queue", QUEUE, (8,)),
@@ -420,6 +474,12 @@ _CHIP_FIELDS: list[Any] = [
     ("ddr_count", np.int64),
     # media
     ("msf_register", np.uint32, (0x600,)),
+    ("rx_enabled", np.int64),
+    ("rx_width_bytes", np.int64),
+    ("rx_element_bytes", np.int64),
+    ("tx_enabled", np.int64),
+    ("tx_width_bytes", np.int64),
+    ("tx_element_bytes", np.int64),
     ("rbuf", np.uint32, (2048,)),
     ("tbuf", np.uint32, (2048,)),
     ("rbuf_state", np.uint8, (128,)),  # 0 in use, 1 free
@@ -436,11 +496,13 @@ _CHIP_FIELDS: list[Any] = [
     ("rx_end", np.int64),  # end of the transfer under way, NEVER if none
     ("rx_port", np.int64),
     ("rx_element", np.int64),
+    ("rx_offset", np.int64),  # of the element in RBUF, bytes
     ("rx_bytes", np.int64),
     ("tx_control", np.uint32, (128, 2)),
     ("tx_valid", np.uint8, (128,)),
     ("tx_valid_count", np.int64),
     ("tx_element", np.int64),
+    ("tx_offset", np.int64),  # of the element under way in TBUF, bytes
     ("tx_end", np.int64),
     ("tx_sequence", np.int64),
     ("port", PORT, (PORTS,)),
@@ -482,7 +544,9 @@ _CHIP_FIELDS: list[Any] = [
     ("pool", COMMAND, (POOL_SLOTS,)),
     ("me", MICROENGINE, (ENGINES,)),
     ("scratch", np.uint32, (SCRATCH_WORDS,)),
-    ("store", ROW, (ENGINES, STORE_WORDS)),
+    ("store", ROW, (STORE_IMAGES, STORE_WORDS)),
+    ("store_decoded", np.uint8, (STORE_IMAGES,)),
+    ("ustore", np.uint64, (ENGINES, STORE_WORDS)),  # the words themselves, by image
 ]
 
 CHIP = np.dtype(_CHIP_FIELDS, align=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ixp_emu.chip.cam import STATE_BIT, cam_lookup, cam_touch, lm_addr_of_entry
 from ixp_emu.chip.codes import (
     ACTION_SWAP,
     ME_CHOOSING,
@@ -20,34 +21,39 @@ from ixp_emu.chip.codes import (
     ME_IDLE,
     ME_STALLED,
     ROW_INDEXED,
+    ROW_NEIGHBOR,
     ROW_PLAIN,
+    ROW_SHARED,
     ROW_TRANSFER,
     Fault,
     Kind,
 )
 from ixp_emu.chip.compiled import NEVER, compiled, count_trailing_zeros, s64, small, u
 from ixp_emu.chip.csr import (
-    SIG_EVENTS,
+    INSTRUCTION_DELAY,
     apply_index_writes,
-    cam_lookup,
-    cam_touch,
+    csr_read_waits,
+    csr_write_is_shared,
     index_write,
-    is_neighbour_signal,
     read_csr,
     write_csr,
 )
 from ixp_emu.chip.delivery import expect_wake, request_satisfied, take_deliveries
 from ixp_emu.chip.dispatch import alu, compiled_semantics, shift_logic
+from ixp_emu.chip.flags import logic_flag, sets_flags
 from ixp_emu.chip.issue import issue
 from ixp_emu.chip.layout import (
     CMD_ARBITER,
+    CONSTANTS,
     CONTEXTS,
     NEIGHBOR,
+    NEIGHBOR_OUT,
     SINK,
 )
-from ixp_emu.chip.operands import condition, in_flight, indirect, post_modify, shifted
+from ixp_emu.chip.neighbor import NN_FULL, neighbor_access, neighbor_state
+from ixp_emu.chip.operands import condition, in_flight, indirect, lm_copy, post_modify, shifted
 from ixp_emu.chip.queues import event_key, fail, find_first_engine, safe_until
-from ixp_emu.chip.rows import INDIRECT
+from ixp_emu.chip.rows import INDIRECT, MULTIPLY_LAST
 from ixp_emu.chip.scratch import ring_flag
 
 __all__ = ["run_engine"]
@@ -59,6 +65,8 @@ _double_shift = compiled_semantics("double_shift_right")
 _align_be = compiled_semantics("byte_align_be")
 _align_le = compiled_semantics("byte_align_le")
 _crc_step = compiled_semantics("crc_step")
+_multiply_step = compiled_semantics("multiply_step")
+_insert_bytes = compiled_semantics("insert_bytes")
 
 
 @small
@@ -69,7 +77,22 @@ def _swap_out(me: Any, context: int, pc: int, executed: int) -> None:
     me.since = executed
     if request_satisfied(s64(me.request[u(context)]), s64(me.signals[u(context)])):
         me.ready |= 1 << context
+    me.last_left = context
     me.state = ME_CHOOSING
+
+
+@compiled
+def _multiply(me: Any, row: Any, left: int, right: int) -> int:
+    """A multiply step; returns the half of the sum that a last step delivers."""
+    step = s64(row.option)
+    if step >= MULTIPLY_LAST:
+        return (me.mul_sum >> 32 if step > MULTIPLY_LAST else me.mul_sum) & 0xFFFFFFFF
+    if step == 0:
+        me.mul_sum = 0
+    else:
+        high, low = _multiply_step((me.mul_sum >> 32) & 0xFFFFFFFF, me.mul_sum & 0xFFFFFFFF, left, right, step)
+        me.mul_sum = (s64(high) << 32) | s64(low)
+    return 0
 
 
 @compiled
@@ -132,13 +155,14 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             me.context = context
             offset = context * 16
             pc = s64(me.pc[u(context)])
+            me.entered = pc
             me.state = ME_EXECUTING
         if time >= until:
             chip.keys[u(engine)] = event_key(time, 3, engine)
             break
         through = False  # the defer slots of a branch or swap are through
-        if me.csr_pending == 0:
-            # a stretch of plain rows
+        if me.csr_pending == 0 and pc < program_words:
+            # a stretch of plain rows, which ends inside the control store
             while time < until:
                 row = chip.store[u(store), u(pc)]
                 flags = s64(row.flags)
@@ -155,14 +179,14 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 branch = False
                 if kind < Kind.ALU_END:
                     last_a = s64(me.file[u(ia)])
-                    result, carry, overflow = alu(kind, last_a, s64(me.file[u(ib)]), carry)
+                    result, carry, overflow = alu(kind, last_a, s64(me.file[u(ib)]), carry, overflow)
                     last_result = result
                     me.file[u(idst)] = result
                 elif kind == Kind.SHIFT:
                     left = s64(me.file[u(ia)])
                     right = shifted(s64(row.special), s64(row.shift), last_a, s64(me.file[u(ib)]))
                     last_a = left
-                    result, carry, overflow = shift_logic(s64(row.option), left, right, carry)
+                    result, carry, overflow = shift_logic(s64(row.option), left, right, carry, overflow)
                     last_result = result
                     me.file[u(idst)] = result
                 elif kind == Kind.IMMED:
@@ -175,8 +199,8 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                     me.file[u(idst)] = last_result
                     if row.option:
                         result = last_result
-                        carry = 0
-                        overflow = 0
+                        carry = logic_flag(carry)
+                        overflow = logic_flag(overflow)
                 elif kind == Kind.BRANCH:
                     branch = True
                 elif kind == Kind.BRANCH_CC:
@@ -224,6 +248,13 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         if me.index_writes > 0:
             apply_index_writes(me, time)
         if flags != 0:
+            if flags & ROW_NEIGHBOR:
+                if (flags & ROW_SHARED and event_key(time, 3, engine) >= horizon) or time >= safe:
+                    chip.keys[u(engine)] = event_key(time, 3, engine)
+                    break
+                take_deliveries(chip, me, time)
+                if idst >= NEIGHBOR and idst < CONSTANTS:
+                    idst = NEIGHBOR_OUT
             if flags & ROW_INDEXED:
                 if ia & INDIRECT:
                     ia = indirect(me, ia, context, 0)
@@ -247,15 +278,18 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         leave = 0  # 1 branch, 2 swap
         if kind < Kind.ALU_END:
             left = s64(me.file[u(ia)])
-            value, carry, overflow = alu(kind, left, s64(me.file[u(ib)]), carry)
+            value, new_carry, new_overflow = alu(kind, left, s64(me.file[u(ib)]), carry, overflow)
             me.file[u(idst)] = value
-            result = value
+            if sets_flags(kind):
+                result = value
+                carry = new_carry
+                overflow = new_overflow
             last_result = value
             last_a = left
         elif kind == Kind.SHIFT:
             left = s64(me.file[u(ia)])
             right = shifted(s64(row.special), s64(row.shift), last_a, s64(me.file[u(ib)]))
-            value, carry, overflow = shift_logic(s64(row.option), left, right, carry)
+            value, carry, overflow = shift_logic(s64(row.option), left, right, carry, overflow)
             me.file[u(idst)] = value
             result = value
             last_result = value
@@ -266,6 +300,8 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 value = me.csr_value
             me.file[u(idst)] = value
             last_result = value
+            if sets_flags(kind):
+                result = value
         elif kind == Kind.BRANCH:
             target = s64(row.target)
             leave = 1
@@ -321,13 +357,14 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             last_result = value
             if row.option:
                 result = value
-                carry = 0
-                overflow = 0
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
         elif kind == Kind.IMMED_PART:
-            field = (s64(row.target) << 16) | s64(row.b)
-            value = (s64(me.file[u(ia)]) & (field ^ 0xFFFFFFFF)) | s64(row.imm)
+            value = _insert_bytes(s64(me.file[u(ia)]), s64(row.imm), s64(row.option))
             me.file[u(idst)] = value
             last_result = value
+            if sets_flags(kind):
+                result = value
         elif kind == Kind.BRANCH_SIGNAL:
             if time >= safe:
                 chip.keys[u(engine)] = event_key(time, 3, engine)
@@ -351,31 +388,47 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             target = (s64(me.file[u(ia)]) + s64(row.target)) & 0x1FFF
             leave = 1
         elif kind == Kind.CSR_READ:
-            if row.target == SIG_EVENTS:  # the own signals, which others set
+            address = s64(row.target)
+            if csr_read_waits(address):
                 if time >= safe:
                     chip.keys[u(engine)] = event_key(time, 3, engine)
                     break
                 take_deliveries(chip, me, time)
-            me.csr_value = read_csr(chip, me, engine, context, s64(row.target), time)
+            me.last_result = last_result
+            me.csr_value = read_csr(chip, me, engine, context, context, address, time)
             me.csr_pending = 2
         elif kind == Kind.CSR_WRITE:
             address = s64(row.target)
-            if (address == SIG_EVENTS or is_neighbour_signal(address)) and event_key(time, 3, engine) >= horizon:
-                chip.keys[u(engine)] = event_key(time, 3, engine)
-                break
-            if address == SIG_EVENTS:
+            if csr_write_is_shared(address):
+                if event_key(time, 3, engine) >= horizon:
+                    chip.keys[u(engine)] = event_key(time, 3, engine)
+                    break
                 take_deliveries(chip, me, time)
-            write_csr(chip, me, engine, context, address, s64(me.file[u(ia)]), time)
-            if is_neighbour_signal(address):
+            value = s64(me.file[u(ia)])
+            # the operands still go by the old CTX_ENABLES and pointers
+            if flags & ROW_INDEXED:
+                post_modify(me, row, context)
+            if flags & ROW_SHARED:
+                neighbor_access(chip, me, engine, row, context, time)
+            flags = 0
+            me.after = after
+            write_csr(chip, me, engine, context, context, address, value, time, INSTRUCTION_DELAY)
+            store = me.store
+            if csr_write_is_shared(address):
                 horizon = min(chip.first_engine, chip.first_other)
                 safe = safe_until(chip)
         elif kind == Kind.CAM_LOOKUP:
             value = cam_lookup(me, s64(me.file[u(ia)]))
             me.file[u(idst)] = value
             last_result = value
+            if sets_flags(kind):
+                result = value
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
             if row.option:
-                word = (((value >> 3) & 15) << 4) | (s64(row.imm) << 8)
-                index_write(me, context, s64(row.option) - 1, word, time)
+                word = lm_addr_of_entry((value >> 3) & 15, s64(row.imm))
+                index = s64(row.option) - 1
+                index_write(me, lm_copy(me, context, index), index, word, time, INSTRUCTION_DELAY)
         elif kind == Kind.CAM_WRITE:
             entry = s64(me.file[u(ia)]) & 15
             me.cam_tag[u(entry)] = me.file[u(ib)]
@@ -383,12 +436,16 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             cam_touch(me, entry)
         elif kind == Kind.CAM_WRITE_STATE:
             me.cam_state[u(s64(me.file[u(ia)]) & 15)] = row.imm
-        elif kind == Kind.CAM_READ_TAG:
-            last_result = s64(me.cam_tag[u(s64(me.file[u(ia)]) & 15)])
+        elif kind == Kind.CAM_READ_TAG or kind == Kind.CAM_READ_STATE:
+            entry = s64(me.file[u(ia)]) & 15
+            last_result = s64(me.cam_tag[u(entry)])
+            if kind == Kind.CAM_READ_STATE:
+                last_result = s64(me.cam_state[u(entry)]) << STATE_BIT
             me.file[u(idst)] = last_result
-        elif kind == Kind.CAM_READ_STATE:
-            last_result = s64(me.cam_state[u(s64(me.file[u(ia)]) & 15)]) << 8
-            me.file[u(idst)] = last_result
+            if sets_flags(kind):
+                result = last_result
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
         elif kind == Kind.CAM_CLEAR:
             for entry in range(16):
                 me.cam_tag[u(entry)] = 0
@@ -398,6 +455,10 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             word = s64(me.file[u(ia)])
             me.file[u(idst)] = word
             last_result = word
+            if sets_flags(kind):
+                result = word
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
             little = s64(row.imm) >> 1
             me.crc = _crc_step(me.crc, word, s64(row.option), s64(row.special), little, s64(row.imm) & 1)
         elif kind == Kind.DOUBLE_SHIFT or kind == Kind.ASR or kind == Kind.BYTE_ALIGN:
@@ -416,11 +477,22 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 )
                 me.align_prev = right
             me.file[u(idst)] = value
-            result = value
-            carry = 0
-            overflow = 0
+            if sets_flags(kind):
+                result = value
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
             last_result = value
             last_a = left
+        elif kind == Kind.MULTIPLY:
+            me.file[u(idst)] = _multiply(me, row, s64(me.file[u(ia)]), s64(me.file[u(ib)]))
+        elif kind == Kind.BRANCH_NEIGHBOR:
+            if (row.imm == NN_FULL and event_key(time, 3, engine) >= horizon) or time >= safe:
+                chip.keys[u(engine)] = event_key(time, 3, engine)
+                break
+            take_deliveries(chip, me, time)
+            if neighbor_state(chip, me, engine, s64(row.imm), time) != row.option:
+                target = s64(row.target)
+                leave = 1
         elif kind == Kind.POP_COUNT:
             pass
         else:
@@ -433,6 +505,10 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             break
         if flags & ROW_INDEXED:
             post_modify(me, row, context)
+        if flags & ROW_SHARED:
+            neighbor_access(chip, me, engine, row, context, time)
+            horizon = min(chip.first_engine, chip.first_other)
+            safe = safe_until(chip)
         time += 1
         pc += 1
         if me.csr_pending:

@@ -18,8 +18,12 @@ from ixp_emu.chip.codes import (
     ACTION_MEDIA,
     ACTION_RETURNS,
     ACTION_SWAP,
+    NOTIFY_INITIATOR,
+    NOTIFY_REMOTE,
     ROW_INDEXED,
+    ROW_NEIGHBOR,
     ROW_PLAIN,
+    ROW_SHARED,
     ROW_TRANSFER,
     Command,
     Kind,
@@ -33,12 +37,14 @@ from ixp_emu.chip.layout import (
     GPR_A,
     GPR_B,
     MSF,
+    NEIGHBOR,
     ROW,
     SCRATCH,
     SINK,
     SRAM0,
     SRAM_IN,
     SRAM_OUT,
+    STORE_WORDS,
 )
 from ixp_emu.isa import (
     INP_STATES,
@@ -52,11 +58,16 @@ from ixp_emu.isa import (
     decode,
     semantics,
 )
+from ixp_emu.isa.unsettled import setting
 
-__all__ = ["ALU_FUNCTIONS", "INDIRECT", "SHIFT_FUNCTIONS", "build_rows"]
+__all__ = ["ALU_FUNCTIONS", "INDIRECT", "MULTIPLY_LAST", "NEIGHBOR_INDEX", "SHIFT_FUNCTIONS", "build_rows"]
 
 INDIRECT = 0x8000
-"""Bit 15 of an operand: 14:12 = 0 *l$index0, 1 *l$index1, 2 *$index, 3 *$$index; 9:8 step (1 ++, 2 --); 3:0 offset."""
+"""Bit 15 of an operand: 14:12 = 0 *l$index0, 1 *l$index1, 2 *$index, 3 *$$index, 4 *n$index; 9:8 step (1 ++, 2 --);
+3:0 offset."""
+NEIGHBOR_INDEX = 4
+MULTIPLY_LAST = 5
+"""``option`` of a multiply: 0 start, 1 to 4 the steps, 5 the low word, 6 the high word."""
 
 
 _ALU_OPERATIONS = tuple(op for op in OPERATIONS if op.name.startswith("alu."))
@@ -97,28 +108,55 @@ _COMMANDS: Mapping[str, int] = {
     "write64": Command.WRITE,
     "fast_wr": Command.MSF_FAST_WRITE,
 }
-_UNITS: Mapping[str, int] = {"scratch": SCRATCH, "sram": SRAM0, "dram": DRAM, "msf": MSF}
+_UNITS: Mapping[str, int] = {"scratch": SCRATCH, "sram": SRAM0, "dram": DRAM, "msf": MSF, "pci": SCRATCH}
 _HASHES = {"hash_48": Command.HASH_48, "hash_64": Command.HASH_64, "hash_128": Command.HASH_128}
-_CAPS = {
+_NAMED_COMMANDS = {
     "cap.read": Command.CAP_READ,
     "cap.write": Command.CAP_WRITE,
     "cap.read_computed": Command.CAP_READ,
     "cap.write_computed": Command.CAP_WRITE,
     "cap.fast_wr": Command.CAP_FAST_WRITE,
     "cap.fast_wr_alu": Command.CAP_FAST_WRITE,
+    "pci.read": Command.PCI_READ,
+    "pci.write": Command.PCI_WRITE,
+    "sram.journal": Command.JOURNAL,
+    "sram.fast_journal": Command.FAST_JOURNAL,
+    "sram.enqueue": Command.ENQUEUE,
+    "sram.enqueue_tail": Command.ENQUEUE_TAIL,
+    "sram.dequeue": Command.DEQUEUE,
+    "sram.rd_qdesc_head": Command.RD_QDESC_HEAD,
+    "sram.rd_qdesc_tail": Command.RD_QDESC_TAIL,
+    "sram.rd_qdesc_other": Command.RD_QDESC_OTHER,
+    "sram.wr_qdesc": Command.WR_QDESC,
+    "sram.wr_qdesc_count": Command.WR_QDESC_COUNT,
+    "sram.csr_rd": Command.SRAM_CSR_READ,
+    "sram.csr_wr": Command.SRAM_CSR_WRITE,
+}
+"""Commands of one target; ``_COMMANDS`` has those that mean the same at several."""
+_REFLECTS = {"read_reflect": Command.REFLECT_READ, "write_reflect": Command.REFLECT_WRITE}
+_NOTIFIED = {
+    "sig_initiator": NOTIFY_INITIATOR,
+    "sig_remote": NOTIFY_REMOTE,
+    "sig_both": NOTIFY_INITIATOR | NOTIFY_REMOTE,
 }
 
 FROM_ALU = 1
 """``special`` of a cap fast_wr: the data is the last ALU result, not the constant."""
 CSR_ADDRESS = 2
 """``special``: the address is the constant in ``target``."""
+NOTIFY_SHIFT = 2
+"""``special`` of a reflector command holds NOTIFY_* from this bit on."""
 
 _INDEX_KINDS = {
     RegisterKind.LOCAL_MEMORY_0: 0,
     RegisterKind.LOCAL_MEMORY_1: 1,
     RegisterKind.SRAM_INDEX: 2,
     RegisterKind.DRAM_INDEX: 3,
+    RegisterKind.NEIGHBOR_INDEX: NEIGHBOR_INDEX,
 }
+_STAGE_0_DISCOUNT = setting("stage_0_discount")
+_PARTIAL_READS = setting("partial_write_reads")
+_WRITE_HALF, _ZEROS = 1, 2
 _FIRST_RING = INP_STATES["SCR_RING0_STATUS"]
 _RINGS = 12
 """Rings whose status flag is a state input."""
@@ -149,6 +187,8 @@ class _Builder:
             self._branch(name)
         elif family == "ctx_arb":
             self._context(name)
+        elif family == "mul_step":
+            self._multiply(name)
         elif family in _UNITS or family in _HASHES or family == "cap":
             self._command(name, family)
         else:
@@ -188,9 +228,14 @@ class _Builder:
         if kind is RegisterKind.DRAM:
             self.flags |= ROW_TRANSFER
             return (DRAM_OUT if destination else DRAM_IN) + number, True
+        if kind is RegisterKind.NEIGHBOR:
+            self.flags |= ROW_NEIGHBOR | (ROW_SHARED if destination else 0)
+            return NEIGHBOR + number, True
         if kind in _INDEX_KINDS:
             self.flags |= ROW_INDEXED
-            if _INDEX_KINDS[kind] >= 2:
+            if kind is RegisterKind.NEIGHBOR_INDEX:
+                self.flags |= ROW_NEIGHBOR | (ROW_SHARED if register.step else 0)
+            elif _INDEX_KINDS[kind] >= 2:
                 self.flags |= ROW_TRANSFER
             step = register.step & 3 if register.step >= 0 else 2
             return INDIRECT | _INDEX_KINDS[kind] << 12 | step << 8 | register.offset, False
@@ -230,6 +275,18 @@ class _Builder:
         self._operand("dst", "d", destination=True)
         self._shift()
 
+    def _multiply(self, name: str) -> None:
+        self.row["kind"] = Kind.MULTIPLY
+        step = name.split(".")[1].split("_")[-1]
+        if step in ("last", "last2"):
+            self.row["option"] = MULTIPLY_LAST + (step == "last2")
+            self._operand("dst", "d", destination=True)
+            return
+        self.row["option"] = 0 if step == "start" else int(step.removeprefix("step"))
+        self.row["d"] = SINK
+        self._operand("left", "a")
+        self._operand("right", "b")
+
     def _asr(self) -> None:
         self._alu(Kind.ASR)
 
@@ -260,12 +317,18 @@ class _Builder:
         self._operand("source", "b")
         self._operand("dst", "d", destination=True)
         if keep:
-            self._operand("dst", "a")  # the read half, for a transfer register
+            self._old_destination()
         else:
             self.row["a"] = CONSTANTS
         self._shift()
         self.row["imm"] = semantics.insert_bytes(0, 0xFFFFFFFF, self.instruction.mask)
         self.row["option"] = 1 if "load_cc" in self.instruction.tokens else 0
+
+    def _old_destination(self) -> None:
+        """Put what stays of a destination that is partly written into ``a``."""
+        self._operand("dst", "a", destination=_PARTIAL_READS == _WRITE_HALF)
+        if _PARTIAL_READS == _ZEROS and self.flags & ROW_TRANSFER:
+            self.row["a"], self.row["a_mask"] = CONSTANTS, 0
 
     def _immed(self) -> None:
         self.row["kind"] = Kind.IMMED
@@ -275,22 +338,22 @@ class _Builder:
         self.row["imm"] = semantics.immediate(value, shift.amount if shift else 0, int(self.instruction.invert))
 
     def _part(self, mask: int, value: int) -> None:
+        """Replace the bytes of a 4-bit mask."""
         self.row["kind"] = Kind.IMMED_PART
         self._operand("dst", "d", destination=True)
-        self._operand("dst", "a")
-        self.row["imm"] = value
-        # the two 16-bit halves of the mask, in fields this kind does not use
-        self.row["b"] = mask & 0xFFFF
-        self.row["target"] = mask >> 16
+        self._old_destination()
+        self.row["b"] = CONSTANTS
+        self.row["imm"] = value if not self.instruction.invert else ~value & 0xFFFFFFFF
+        self.row["option"] = mask
 
     def _immed_w0(self) -> None:
-        self._part(0x0000FFFF, self._constant("value") & 0xFFFF)
+        self._part(0b0011, self._constant("value") & 0xFFFF)
 
     def _immed_w1(self) -> None:
-        self._part(0xFFFF0000, (self._constant("value") & 0xFFFF) << 16)
+        self._part(0b1100, (self._constant("value") & 0xFFFF) << 16)
 
     def _byte_part(self, byte: int) -> None:
-        self._part(0xFF << 8 * byte, (self._constant("value") & 0xFF) << 8 * byte)
+        self._part(1 << byte, (self._constant("value") & 0xFF) << 8 * byte)
 
     def _immed_b0(self) -> None:
         self._byte_part(0)
@@ -323,7 +386,7 @@ class _Builder:
             row["kind"] = Kind.BRANCH_CC
             row["option"] = _CONDITIONS.index(suffix)
             if instruction.stage == 0:
-                row["slots"] = instruction.operation.shadow - 1
+                row["slots"] = max(instruction.operation.shadow - _STAGE_0_DISCOUNT, 0)
         elif suffix in ("context", "not_context"):
             row["kind"] = Kind.BRANCH_CTX
             row["imm"] = instruction.context
@@ -331,10 +394,12 @@ class _Builder:
             row["kind"] = Kind.BRANCH_SIGNAL
             row["imm"] = int(instruction.signal or 0)
         elif suffix in ("input_state", "not_input_state"):
-            if not 0 <= instruction.input_state - _FIRST_RING < _RINGS:
-                raise _NotModelled("neighbour ring and flow control states")
-            row["kind"] = Kind.BRANCH_INPUT
-            row["imm"] = instruction.input_state - _FIRST_RING
+            if 0 <= instruction.input_state - _FIRST_RING < _RINGS:
+                row["kind"] = Kind.BRANCH_INPUT
+                row["imm"] = instruction.input_state - _FIRST_RING
+            else:
+                row["kind"] = Kind.BRANCH_NEIGHBOR
+                row["imm"] = instruction.input_state
         elif suffix in ("bit_set", "bit_clr"):
             row["kind"] = Kind.BRANCH_BIT
             row["imm"] = instruction.bit
@@ -469,7 +534,11 @@ class _Builder:
             row["a"] = row["b"] = CONSTANTS
             row["special"] = CSR_ADDRESS
             row["target"] = instruction.csr
-        if name == "cap.fast_wr_alu":
+        if code >= Command.REFLECT_READ:
+            remote, context = instruction.remote
+            row["target"] = remote << 10 | context << 7 | self._constant("remote_xfer") << 2
+            row["special"] = CSR_ADDRESS | _NOTIFIED[name.split(".")[2]] << NOTIFY_SHIFT
+        elif name == "cap.fast_wr_alu":
             row["special"] = CSR_ADDRESS | FROM_ALU
         elif name == "cap.fast_wr":
             row["imm"] = instruction.data
@@ -477,44 +546,58 @@ class _Builder:
     def _command_code(self, name: str, family: str) -> int:
         if family in _HASHES:
             return _HASHES[family]
-        if family == "cap":
-            if name not in _CAPS:
-                raise _NotModelled(name)
-            return _CAPS[name]
-        sub_command = name.split(".")[1].removeprefix("test_and_")
-        if sub_command not in _COMMANDS or (family == "sram" and sub_command in ("get", "put")):
-            raise _NotModelled(name)
-        return _COMMANDS[sub_command]
+        if name in _NAMED_COMMANDS:
+            return _NAMED_COMMANDS[name]
+        sub_command = name.split(".")[1]
+        if sub_command in _REFLECTS:
+            return _REFLECTS[sub_command]
+        return _COMMANDS[sub_command.removeprefix("test_and_")]
 
 
-_PLAIN_KINDS = frozenset(range(Kind.ALU_END)) | {
-    Kind.SHIFT,
-    Kind.IMMED,
-    Kind.LD_FIELD,
-    Kind.BRANCH,
-    Kind.BRANCH_CC,
-    Kind.BRANCH_CTX,
-    Kind.BRANCH_BIT,
-    Kind.BRANCH_BYTE,
+# The short loop sets flags after every ALU row and after no immed: what the switches want otherwise is not plain.
+_UNUSUAL_KINDS = {
+    kind
+    for kind, name, usual in (
+        (_ALU_CODES["ffs"], "ffs_sets_nz", 1),
+        (_ALU_CODES["pop_count3"], "pop_count_sets_nz", 1),
+        (Kind.IMMED, "immed_sets_nz", 0),
+    )
+    if setting(name) != usual
 }
+_PLAIN_KINDS = (
+    frozenset(range(Kind.ALU_END))
+    | {
+        Kind.SHIFT,
+        Kind.IMMED,
+        Kind.LD_FIELD,
+        Kind.BRANCH,
+        Kind.BRANCH_CC,
+        Kind.BRANCH_CTX,
+        Kind.BRANCH_BIT,
+        Kind.BRANCH_BYTE,
+    }
+) - _UNUSUAL_KINDS
 
 
-def _is_plain(row: Any, program_words: int) -> bool:
-    """Whether the engine's short loop may execute a row."""
+def _is_plain(row: Any) -> bool:
+    """Whether the engine's short loop, which stays inside the control store, may execute a row."""
     return (
         int(row["kind"]) in _PLAIN_KINDS
-        and row["flags"] & ROW_INDEXED == 0
-        and (row["kind"] < Kind.BRANCH or row["target"] < program_words)
+        and row["flags"] & (ROW_INDEXED | ROW_NEIGHBOR) == 0
+        and (row["kind"] < Kind.BRANCH or row["target"] < STORE_WORDS)
     )
 
 
-def build_rows(words: Sequence[int], structures: Sequence[int] | None = None, *, contexts: int = 8) -> NDArray[Any]:
-    """Decode a program.
+def build_rows(
+    words: Sequence[int], structures: Sequence[int] | None = None, *, contexts: int = 8, first: int = 0
+) -> NDArray[Any]:
+    """Decode a program, or a part of one.
 
     Parameters:
         words: 40-bit instruction words.
         structures: number of the named structure each word's command touches, 0 for none.
         contexts: 8 or 4.
+        first: address of the first word.
 
     Returns:
         one ROW per word; invalid words and instructions without a model become rows that fault when executed.
@@ -529,7 +612,7 @@ def build_rows(words: Sequence[int], structures: Sequence[int] | None = None, *,
         except _NotModelled:
             rows[index] = np.zeros((), ROW)
             rows[index]["kind"] = Kind.NOT_MODELLED
-        if _is_plain(row, len(words)):
+        if first + index < STORE_WORDS - 1 and _is_plain(row):
             row["flags"] |= ROW_PLAIN
         if structures is not None:
             row["structure"] = structures[index]

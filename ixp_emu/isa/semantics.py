@@ -2,18 +2,22 @@
 
 Every function masks explicitly, needs no integer wider than 64 bits and calls no other, so that each compiles alone
 (``numba.njit(function)``). Flags are 0 or 1. Sources: isa.md sections
-1.2 to 1.11 and registers.md sections 5 and 7. What those pages call unsettled is a named constant here.
+1.2 to 1.11 and registers.md sections 5 and 7. What those pages call unsettled comes from
+``ixp_emu.isa.unsettled``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from ixp_emu.isa.unsettled import setting
+
 __all__ = [
     "CRC_BYTE_FORMS",
     "CRC_PARAMETERS",
     "FFS_OF_ZERO",
     "LOGIC_CLEARS_CARRY",
+    "LOGIC_FUNCTIONS",
     "AluFunction",
     "add",
     "add_8",
@@ -36,11 +40,13 @@ __all__ = [
     "insert_word",
     "multiply_high",
     "multiply_low",
+    "multiply_step",
     "not_and",
     "not_b",
     "or_",
     "pass_b",
     "population_count",
+    "prn_advance",
     "reverse_subtract",
     "rotate_right",
     "shift_left",
@@ -53,12 +59,12 @@ __all__ = [
 AluFunction = Callable[[int, int, int], tuple[int, int, int]]
 """(left, right, carry in) -> (result, carry out, overflow)."""
 
-LOGIC_CLEARS_CARRY = True
-"""Logical operations and shifts clear C and V (isa.md 5.2, unproved). False would leave both as they were; the
-functions below return 0 for both, whoever executes them applies this switch."""
+LOGIC_CLEARS_CARRY = setting("logic_clears_carry") == 1
+"""Logical operations and shifts clear C and V; False: both stay as they were. The functions below return 0 for both,
+whoever executes them applies this switch (``LOGIC_FUNCTIONS``)."""
 
-FFS_OF_ZERO = 0
-"""``ffs`` of a word without a set bit (no source; unproved)."""
+FFS_OF_ZERO = setting("ffs_of_zero")
+"""``ffs`` of a word without a set bit."""
 
 
 def add_with_carry(left: int, right: int, carry: int) -> tuple[int, int, int]:
@@ -159,6 +165,10 @@ def xor(left: int, right: int, carry: int) -> tuple[int, int, int]:
     return (left ^ right) & 0xFFFFFFFF, 0, 0
 
 
+LOGIC_FUNCTIONS: tuple[AluFunction, ...] = (pass_b, not_b, and_, not_and, and_not, or_, xor)
+"""Functions without a sum."""
+
+
 def shift_left(value: int, amount: int) -> int:
     """value << amount, amount 0..31."""
     return ((value & 0xFFFFFFFF) << (amount & 31)) & 0xFFFFFFFF
@@ -257,6 +267,37 @@ def multiply_high(multiplicand: int, multiplier: int, steps: int) -> int:
     """High word of the product of :func:`multiply_low`."""
     used = multiplier & ((1 << (8 * steps)) - 1)
     return (((multiplicand & 0xFFFFFFFF) * used) >> 32) & 0xFFFFFFFF
+
+
+def multiply_step(high: int, low: int, left: int, right: int, step: int) -> tuple[int, int]:
+    """The hidden 64-bit sum (high, low) after step 1 to 4: + left * (byte step - 1 of right) << 8 * (step - 1)."""
+    shift = 8 * (step - 1)
+    part = (left & 0xFFFFFFFF) * (((right & 0xFFFFFFFF) >> shift) & 0xFF)
+    total = (low & 0xFFFFFFFF) + ((part << shift) & 0xFFFFFFFF)
+    return ((high & 0xFFFFFFFF) + (part >> (32 - shift)) + (total >> 32)) & 0xFFFFFFFF, total & 0xFFFFFFFF
+
+
+def prn_advance(value: int, steps: int, polynomial: int) -> int:
+    """The pseudo-random number after ``steps`` steps x -> (x << 1) ^ (polynomial if bit 31 of x was set).
+
+    A step multiplies by t modulo t^32 + polynomial over GF(2), so many steps multiply by powers of t.
+    """
+    result = value & 0xFFFFFFFF
+    factor = 2  # t to the power 1, 2, 4, ...
+    index = 0
+    while (steps >> index) > 0:
+        square, product = 0, 0
+        for step in range(32):
+            square = ((square << 1) & 0xFFFFFFFF) ^ (polynomial & (0 - (square >> 31)))
+            product = ((product << 1) & 0xFFFFFFFF) ^ (polynomial & (0 - (product >> 31)))
+            if (factor >> (31 - step)) & 1:
+                square = square ^ factor
+                product = product ^ result
+        if (steps >> index) & 1:
+            result = product
+        factor = square
+        index = index + 1
+    return result
 
 
 CRC_PARAMETERS = ((0, 0), (0, 0), (16, 0x1021), (0, 0), (32, 0x04C11DB7), (32, 0x1EDC6F41), (10, 0x233), (5, 0x05))

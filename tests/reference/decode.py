@@ -6,6 +6,7 @@ Field numbers in the code are bit numbers of the word, bit 39 being the most sig
 from __future__ import annotations
 
 from .decode_command import decode_command
+from .word_table import NotAnInstruction, describe
 from .words import NONE, Instruction, Operand, bits, invalid, restricted, unrestricted
 
 __all__ = ["decode"]
@@ -13,8 +14,10 @@ __all__ = ["decode"]
 
 def decode(word: int, *, four_contexts: bool) -> Instruction:
     """Decode one word; raises FaultError (kind ``invalid word``) for a word that is no instruction."""
-    if not 0 <= word < 1 << 40:
-        raise invalid(word, "more than 40 bits")
+    try:
+        describe(word, four_contexts=four_contexts)
+    except NotAnInstruction as error:
+        raise invalid(word, str(error)) from None
     top = bits(word, 39, 32)
     if top < 0x80:
         return decode_command(word, four_contexts=four_contexts)

@@ -119,7 +119,7 @@ def test_global_lm_addr_is_one_further_copy() -> None:
 @pytest.mark.parametrize("token", [False, True])
 def test_a_delayed_write_goes_to_the_copy_in_use_when_it_issued(token: bool) -> None:
     # The write is under way when the index becomes global: it goes to the context's own copy.
-    write = cam(23, NULL, immediate(0), 0b0101) if token else csr_write(ACTIVE_LM_0, immediate(0x40))
+    write = cam(23, NULL, immediate(0), immediate(0b0101)) if token else csr_write(ACTIVE_LM_0, immediate(0x40))
     value = 1 << 10 if token else 0x40  # the lookup hits entry 0: value 1 in bits 11:10
     words = [*constant(1, 0x10100), write, csr_write(CTX_ENABLES, 1), NOP, NOP, *read(ACTIVE_LM_0, 2)]
     chip = run(words)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -294,14 +293,7 @@ def test_the_expanded_form_loads_to_the_same_configuration(directory: Path, docu
     assert reload(directory, config) == config
 
 
-def test_decoding_is_quick_and_needs_no_compiler(directory: Path) -> None:
-    load(directory)
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        load(directory)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.020
+def test_decoding_needs_no_compiler(directory: Path) -> None:
     script = "import sys, ixp_emu.cluster.config; sys.exit('numba' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 

@@ -117,10 +117,10 @@ def _mul_step(engine: Microengine, instruction: Instruction) -> None:
         operands.check_destination(instruction.destination)
         operands.write(instruction.destination, engine.mul_sum >> (32 if op == "last2" else 0) & _MASK)
         return
+    left, right = operands.read(instruction.left), operands.read(instruction.right)
     if op == "start":
         engine.mul_sum = 0
         return
-    left, right = operands.read(instruction.left), operands.read(instruction.right)
     shift = 8 * (int(op.removeprefix("step")) - 1)
     engine.mul_sum = engine.mul_sum + (left * (right >> shift & 0xFF) << shift) & (1 << 64) - 1
 

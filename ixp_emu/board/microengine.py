@@ -99,7 +99,7 @@ class Context(_RegisterFiles):
 
     def __init__(self, engine: Microengine, number: int) -> None:
         record = engine.record
-        super().__init__(record["file"], number * _PER_CONTEXT, _PER_CONTEXT * int(record["context_step"]))
+        super().__init__(record["file"], number * _PER_CONTEXT, _PER_CONTEXT * engine.context_step)
         self.number = number
         self._engine = engine
         self._record = record
@@ -226,9 +226,14 @@ class Microengine(_RegisterFiles):
         return engine_name(self.number)
 
     @property
+    def context_step(self) -> int:
+        """Distance of two contexts' numbers: 1, or 2 with four contexts."""
+        return 2 if int(self.record["context_step"]) == 2 else 1
+
+    @property
     def contexts(self) -> Mapping[int, Context]:
         """Its contexts by number: 0 to 7, or 0, 2, 4 and 6."""
-        return {number: Context(self, number) for number in range(0, CONTEXTS, int(self.record["context_step"]))}
+        return {number: Context(self, number) for number in range(0, CONTEXTS, self.context_step)}
 
     def context(self, number: int) -> Context:
         """One context.

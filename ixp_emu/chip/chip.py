@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ixp_emu.chip import layout
-from ixp_emu.chip.codes import ME_CHOOSING, ME_STALLED, ME_STOPPED, Kind
+from ixp_emu.chip.codes import ME_CHOOSING, ME_STALLED, ME_STOPPED, Command, Kind
 from ixp_emu.chip.compiled import NEVER
 from ixp_emu.chip.hardware import Hardware
-from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1
+from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1, SRAM_IN, SRAM_OUT
 from ixp_emu.chip.media import PORT_TRAFFIC
+from ixp_emu.chip.rings import RING_CSRS
 from ixp_emu.chip.rows import build_rows
 from ixp_emu.isa.csr import LOCAL_CSRS
 
@@ -28,6 +29,7 @@ __all__ = [
     "initialise",
     "load_program",
     "new_chips",
+    "prepare_reflector",
     "schedule",
     "set_up_ports",
 ]
@@ -46,6 +48,10 @@ _SPECIFICATION = {
     "ring_margin": "scratch.ring_full_margin",
     "hash_cycles": "hash.key_cycles",
     "cap_signal_latency": "cap.signal_latency",
+    "pci_latency": "pci.latency",
+    "link_cycles": "sram.link_cycles",
+    "ignore_eop": "sram.ignore_eop",
+    "ignore_cells": "sram.ignore_cells",
     "neighbor_latency": "neighbor.signal_latency",
     "banks": "dram.banks",
     "bank_queue_depth": "dram.bank_queue_depth",
@@ -60,8 +66,12 @@ _SPECIFICATION = {
     "refresh_cycles": "dram.refresh_cycles",
     "me_khz": "me_clock_khz",
     "msf_khz": "msf.clock_khz",
-    "width_bytes": "msf.width_bytes",
-    "element_bytes": "msf.element_bytes",
+    "rbuf_bytes": "msf.rbuf_bytes",
+    "tbuf_bytes": "msf.tbuf_bytes",
+    "rx_width_bytes": "msf.width_bytes",
+    "tx_width_bytes": "msf.width_bytes",
+    "rx_element_bytes": "msf.element_bytes",
+    "tx_element_bytes": "msf.element_bytes",
     "freelist_depth": "msf.freelist_depth",
     "status_latency": "msf.status_latency",
     "mac_rx_bytes": "mac.rx_fifo_bytes",
@@ -108,6 +118,9 @@ def _set_lookaheads(chip: Any, hardware: Hardware) -> None:
         hardware[f"{unit}.longword_cycles"] + hardware[f"{unit}.controller_delay"]
         for unit in ("scratch", "sram", "msf")
     ]
+    # a long read whose longwords come faster than the bus takes them asks for it early
+    long_read = 16 * hardware["sram.longword_cycles"] - 15 * hardware["sbus.longword_cycles"]
+    service.append(max(long_read + hardware["sram.controller_delay"], 1))
     arrival = hardware["command.bus_latency"] + hardware["command.decode"]
     chip["bus_lookahead"] = min(push, pull)
     # units, a command bus (behind it a unit or a pull), receive status
@@ -157,6 +170,7 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
     chip["dram_last_write"] = -1
     chip["refresh_due"] = hardware["dram.refresh_interval"]
     chip["rx_end"] = chip["tx_end"] = NEVER
+    chip["rx_enabled"] = chip["tx_enabled"] = 1
     chip["port"]["wire_end"][:] = NEVER
     skipped = _ERRATUM_ELEMENTS if hardware["msf.rbuf_erratum"] and hardware["msf.element_bytes"] == 64 else ()
     free = [element for element in range(int(chip["rbuf_elements"])) if element not in skipped]
@@ -203,6 +217,23 @@ def _store(chip: Any, engine: int, rows: NDArray[Any]) -> int:
     return image
 
 
+def prepare_reflector(chip: Any, rows: NDArray[Any]) -> None:
+    """Before rows that hold a reflector command can execute: let every ME watch all its SRAM transfer registers.
+
+    An ME runs ahead of the clock through registers that no command in flight touches. A reflector command is another
+    ME's, which may issue it when this one is already past; a mark that stays makes each access wait for the clock.
+
+    Parameters:
+        rows: ROW array, of a program or of a word written later.
+    """
+    reflects = (rows["kind"] == Kind.COMMAND) & (rows["option"] >= Command.REFLECT_READ)
+    if chip["reflector"] or not reflects.any():
+        return
+    chip["reflector"] = 1
+    for first in (SRAM_IN, SRAM_OUT):
+        chip["me"]["busy"][:, first : first + 128] += 1
+
+
 def load_program(
     chip: Any,
     engine: int,
@@ -226,6 +257,7 @@ def load_program(
     me = chip["me"][engine]
     if np.isin(rows["target"][rows["kind"] == Kind.CSR_WRITE], _NEIGHBOR_SIGNALS).any():
         chip["engine_lookahead"] = min(int(chip["engine_lookahead"]), int(chip["neighbor_latency"]))
+    prepare_reflector(chip, rows)
     me["program_words"] = len(rows)
     me["store"] = _store(chip, engine, rows)
     me["enabled"] = contexts & (0x55 if four_contexts else 0xFF)
@@ -257,6 +289,7 @@ def configure_ring(
     chip["ring_head"][ring] = 0
     chip["ring_count"][ring] = len(contents)
     chip["ring_empty_flag"][ring] = int(flag_empty)
+    chip["cap_csr"][RING_CSRS // 4 + ring * 4] = (size.bit_length() - 8) << 30 | int(flag_empty) << 26 | base
     chip["scratch"][base // 4 : base // 4 + len(contents)] = contents
     full = len(contents) > size - int(chip["ring_margin"])
     chip["ring_flag"][ring] = int(len(contents) == 0) if flag_empty else int(full)

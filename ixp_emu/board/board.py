@@ -29,9 +29,9 @@ from ixp_emu.chip.chip import (
     set_up_ports,
 )
 from ixp_emu.chip.clock import CLOCK_STRIDE, advance_group
-from ixp_emu.chip.hardware import PRESETS, Hardware, resolve_hardware
+from ixp_emu.chip.hardware import Hardware, resolve_hardware
 from ixp_emu.chip.layout import CHIP, CONTEXTS, DRAM, PORTS, SRAM0, SRAM1, STRUCTURES
-from ixp_emu.chip.media_control import reset_media
+from ixp_emu.chip.media_control import reset_media, reset_rings
 from ixp_emu.chip.rows import build_rows
 from ixp_emu.errors import InputError
 
@@ -119,13 +119,9 @@ class Board:
         self._log = EgressLog(self.chip)
         self.group = Group([self])
         if cold:
-            self._cool_down()
+            reset_media(self.chip)
+            reset_rings(self.chip)
         self.host = Host(self, cold=cold)
-
-    def _cool_down(self) -> None:
-        reset_media(self.chip)
-        for ring in range(_RINGS):
-            configure_ring(self.chip, ring, base=0, size=_RING_SIZES[0])
 
     def __repr__(self) -> str:
         return f"<board {self.name}, cycle {self.now:,}>"

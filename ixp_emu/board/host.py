@@ -25,6 +25,7 @@ from ixp_emu.chip.media_control import (
     write_msf,
     write_ring_csr,
 )
+from ixp_emu.chip.rings import RING_CSRS_END
 from ixp_emu.errors import InputError
 from ixp_emu.isa import LOCAL_CSRS
 
@@ -40,6 +41,7 @@ _TIMESTAMP_ENABLE = 1 << 7
 _MSF_RESET = 1 << 7
 _ENGINE_RESETS = 0x000F_000F
 _RINGS = 16
+_CAP = 0x4800
 _GLOBAL = {0x0: None, 0x4: "misc_control", 0x8: "msf_clk_cntrl", 0xC: "reset0", 0x10: "reset1"}
 """Offset -> register; the first is PRODUCT_ID, which is read only."""
 
@@ -126,8 +128,8 @@ class Host:
                 0xC000_4800,
                 0x200,
                 "CSRs of scratch rings, hash unit and CAP",
-                lambda offset: read_ring_csr(chip, 0x4800 + offset),
-                lambda offset, value: write_ring_csr(chip, 0x4800 + offset, value, cycle()),
+                self._read_cap,
+                self._write_cap,
             ),
             Region(0xC000_4A00, 0x14, "global CSRs", self._read_global, self._write_global),
             *(csrs(engine) for engine in range(ENGINES)),
@@ -251,7 +253,7 @@ class Host:
             if address == _CTX_ENABLES:
                 self._stores[engine].check_parity(bool(value & _CHECK_PARITY))
 
-    # --- global and PCI CSRs ------------------------------------------------------------------------------------------
+    # --- other CSRs ---------------------------------------------------------------------------------------------------
 
     def _read_global(self, offset: int) -> int:
         register = _GLOBAL[offset]
@@ -272,6 +274,19 @@ class Host:
                 if risen >> _engine_id(engine) & 1:
                     reset_engine(self._chip, engine)
                     self._stores[engine].reset()
+
+    def _read_cap(self, offset: int) -> int:
+        address = _CAP + offset
+        if address < RING_CSRS_END:
+            return read_ring_csr(self._chip, address)
+        return int(self._chip["cap_csr"][address >> 2])
+
+    def _write_cap(self, offset: int, value: int) -> None:
+        address = _CAP + offset
+        if address < RING_CSRS_END:
+            write_ring_csr(self._chip, address, value, self._board.phase_cycle)
+        else:
+            self._chip["cap_csr"][address >> 2] = value
 
     def _read_pci(self, offset: int) -> int:
         return int(self._chip["pci_csr"][offset >> 2])

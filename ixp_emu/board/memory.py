@@ -112,9 +112,7 @@ class Memory:
         if address % multiple or count % multiple:
             raise InputError(f"address {address:#x}: must be a multiple of {multiple}", key=self.name)
         if address < 0 or count < 0 or address + count > self.size_bytes:
-            raise InputError(
-                f"{count} bytes at {address:#x}: the memory has {self.size_bytes:#x} bytes", key=self.name
-            )
+            raise InputError(f"{count} bytes at {address:#x}: the memory has {self.size_bytes:#x} bytes", key=self.name)
 
     def _mark(self, address: int, count: int) -> None:
         if self._dirty is not None and count:

@@ -242,12 +242,14 @@ class Microengine(_RegisterFiles):
             InputError: there is none of that number.
         """
         if number not in self.contexts:
-            raise InputError(f"context {number!r}: there are {', '.join(map(str, self.contexts))}", key=f"ME {self.name}")
+            raise InputError(
+                f"context {number!r}: there are {', '.join(map(str, self.contexts))}", key=f"ME {self.name}"
+            )
         return Context(self, number)
 
     @property
     def state(self) -> str:
-        """"stopped", "executing", "stalled" (its command FIFO is full) or "idle"."""
+        """ "stopped", "executing", "stalled" (its command FIFO is full) or "idle"."""
         state = int(self.record["state"])
         if state == ME_STOPPED or (state != ME_EXECUTING and not int(self.record["enabled"])):
             return "stopped"

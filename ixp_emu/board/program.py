@@ -71,9 +71,7 @@ def as_program(
     if not program.words:
         raise InputError("the program has no words", key=program.name)
     if len(program.words) > CONTROL_STORE_WORDS:
-        raise InputError(
-            f"{len(program.words)} words: the control store has {CONTROL_STORE_WORDS}", key=program.name
-        )
+        raise InputError(f"{len(program.words)} words: the control store has {CONTROL_STORE_WORDS}", key=program.name)
     return program
 
 

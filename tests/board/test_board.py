@@ -10,6 +10,7 @@ import pytest
 from ixp_emu.assembler import write_elf, write_raw
 from ixp_emu.board import Board, ChipFault, Frame, Location, assemble
 from ixp_emu.errors import InputError
+from tests.board.boards import SEND
 
 LOOP = """
 .reg n
@@ -108,7 +109,11 @@ def test_entry() -> None:
 def test_conditions_are_asked_every_so_many_cycles(before: int, every: int, rounds: int) -> None:
     """The store at cycle 13 is seen after 14 cycles, at the first question from then on."""
     board = Board()
-    board.load(0, ".reg x\nlocal_csr_wr[active_lm_addr_0, 0]\n" + nops(11) + "immed[x, 5]\nalu[*l$index0, --, b, x]\nhalt", contexts=1)
+    board.load(
+        0,
+        ".reg x\nlocal_csr_wr[active_lm_addr_0, 0]\n" + nops(11) + "immed[x, 5]\nalu[*l$index0, --, b, x]\nhalt",
+        contexts=1,
+    )
     board.run(before)
     asked: list[int] = []
 
@@ -292,27 +297,6 @@ def test_what_a_full_mac_does() -> None:
         assert board.port(0).frames_lost == (4 - taken) * lost
 
 
-SEND = """
-.reg at, word
-.reg write $control[2]
-.reg write $data[2]
-.sig done
-    immed[at, 0x2000]
-    immed[word, 0x0102]
-    immed_w1[word, 0x0304]
-    alu[$data[0], --, b, word]
-    alu[$data[1], --, b, word]
-    msf[write, $data[0], at, 0, 2], ctx_swap[done]
-    immed[at, 0x1800]
-    immed[word, 0x0301]             // SOP, EOP, port 1
-    immed_w1[word, 0x3C00]          // 60 bytes
-    alu[$control[0], --, b, word]
-    immed[$control[1], 0]
-    msf[write, $control[0], at, 0, 2], ctx_swap[done]
-    ctx_arb[kill]
-"""
-
-
 def test_frames_that_leave() -> None:
     board = Board(ports=2)
     board.load(0, SEND, contexts=1)
@@ -356,7 +340,9 @@ def test_a_fault_says_where() -> None:
 
 def test_a_fault_of_a_command() -> None:
     board = Board()
-    board.load(0, ".reg read $x\n.reg a\n.sig s\nimmed[a, 0x7ffc]\nscratch[read, $x, a, 0, 2], ctx_swap[s]\n", contexts=[1])
+    board.load(
+        0, ".reg read $x\n.reg a\n.sig s\nimmed[a, 0x7ffc]\nscratch[read, $x, a, 0, 2], ctx_swap[s]\n", contexts=[1]
+    )
     with pytest.raises(ChipFault) as caught:
         board.run(200)
     assert str(caught.value).endswith("access outside a memory, ME 0:0 (program), context 1, address 0x7ffc")

@@ -94,14 +94,16 @@ class _Microengines:
         for ring, tokens in (rings or {}).items():
             contents = range(1, tokens + 1)
             configure_ring(self.chips[0], ring, base=ring * _RING_BYTES, size=_RING_BYTES // 4, contents=contents)
-        rows: dict[tuple[tuple[str, int], ...], NDArray[Any]] = {}
+        programs: dict[tuple[tuple[str, int], ...], tuple[tuple[int, ...], NDArray[Any]]] = {}
         for engine in range(ENGINES):
             symbols = defines(engine)
             key = tuple(symbols.items())
-            if key not in rows:
+            if key not in programs:
                 parsed = parse(WORKLOADS / source, defines=symbols, include_dirs=["builtin:"])
-                rows[key] = build_rows(assemble(parsed).words)
-            load_program(self.chips[0], engine, None, rows=rows[key], contexts=(1 << contexts) - 1)
+                words = tuple(assemble(parsed).words)
+                programs[key] = words, build_rows(words)
+            words, rows = programs[key]
+            load_program(self.chips[0], engine, words, rows=rows, contexts=(1 << contexts) - 1)
 
     def advance(self, until: int) -> None:
         advance_unlinked(self.chips, until)

@@ -29,6 +29,7 @@ from ixp_emu.chip.chip import (
     set_up_ports,
 )
 from ixp_emu.chip.clock import CLOCK_STRIDE, advance_group
+from ixp_emu.chip.control import reset_engine
 from ixp_emu.chip.hardware import Hardware, resolve_hardware
 from ixp_emu.chip.layout import CHIP, CONTEXTS, DRAM, PORTS, SRAM0, SRAM1, STRUCTURES
 from ixp_emu.chip.media_control import reset_media, reset_rings
@@ -164,7 +165,18 @@ class Board:
             raise InputError(f"{entry!r}: must be 0 to {len(loaded.words) - 1}", key="entry")
         structures = [self._structure(name) for name in loaded.structures] or None
         rows = build_rows(loaded.words, structures, contexts=mode)
-        load_program(self.chip, number, None, rows=rows, contexts=enabled, entry=entry, four_contexts=mode == 4)
+        if self.now:
+            reset_engine(self.chip, number)
+        load_program(
+            self.chip,
+            number,
+            loaded.words,
+            rows=rows,
+            contexts=enabled,
+            entry=entry,
+            four_contexts=mode == 4,
+            start=self.now,
+        )
         self.me[number].program = loaded
         return loaded
 

@@ -48,7 +48,7 @@ class ControlStoreAccess:
         if register == _ADDRESS:
             return self.address
         at = self.address & STORE_WORDS - 1
-        word = int(self._chip["ustore"][self._engine, at]) if self.address & _OPEN else self.lower
+        word = self._word(at) if self.address & _OPEN else self.lower
         if register == _LOWER:
             return word & 0xFFFF_FFFF
         if not self.address & _OPEN:
@@ -66,7 +66,6 @@ class ControlStoreAccess:
             at = self.address & STORE_WORDS - 1
             word = (value & 0xFF) << 32 | self.lower
             self.wrong_parity[at] = parity_bits(word) ^ value >> 8 & 3
-            private_store(self._chip, self._engine)
             self._store(at, word)
             self._advance()
 
@@ -80,7 +79,11 @@ class ControlStoreAccess:
         if checked != self.checked:
             self.checked = checked
             for at in np.flatnonzero(self.wrong_parity):
-                self._store(int(at), int(self._chip["ustore"][self._engine, at]))
+                self._store(int(at), self._word(int(at)))
+
+    def _word(self, at: int) -> int:
+        image = private_store(self._chip, self._engine)
+        return int(self._chip["ustore"][image, at])
 
     def _store(self, at: int, word: int) -> None:
         write_word(self._chip, self._engine, at, word, valid=not (self.checked and self.wrong_parity[at]))

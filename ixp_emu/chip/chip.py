@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ixp_emu.chip import layout
-from ixp_emu.chip.codes import ME_CHOOSING, ME_STALLED, ME_STOPPED, Command, Kind
+from ixp_emu.chip.codes import ME_CHOOSING, ME_STALLED
 from ixp_emu.chip.compiled import NEVER
+from ixp_emu.chip.control_store import store_program
 from ixp_emu.chip.hardware import Hardware
-from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1, SRAM_IN, SRAM_OUT
+from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1
 from ixp_emu.chip.media import PORT_TRAFFIC
 from ixp_emu.chip.rings import RING_CSRS
 from ixp_emu.chip.rows import build_rows
@@ -29,7 +30,6 @@ __all__ = [
     "initialise",
     "load_program",
     "new_chips",
-    "prepare_reflector",
     "schedule",
     "set_up_ports",
 ]
@@ -53,6 +53,10 @@ _SPECIFICATION = {
     "ignore_eop": "sram.ignore_eop",
     "ignore_cells": "sram.ignore_cells",
     "neighbor_latency": "neighbor.signal_latency",
+    "neighbor_register_latency": "neighbor.register_latency",
+    "neighbor_self_latency": "neighbor.self_latency",
+    "neighbor_full_margin": "neighbor.full_margin",
+    "prn_polynomial": "me.prn_polynomial",
     "banks": "dram.banks",
     "bank_queue_depth": "dram.bank_queue_depth",
     "bank_interleave": "dram.bank_interleave_bytes",
@@ -77,7 +81,6 @@ _SPECIFICATION = {
     "mac_rx_bytes": "mac.rx_fifo_bytes",
     "mac_tx_bytes": "mac.tx_fifo_bytes",
 }
-_NEIGHBOR_SIGNALS = [LOCAL_CSRS[f"{way}_NEIGHBOR_SIGNAL"].address for way in ("NEXT", "PREV")]
 _ERRATUM_ELEMENTS = (0, 9, 18, 27)
 
 
@@ -109,7 +112,7 @@ class Memories:
 def _set_lookaheads(chip: Any, hardware: Hardware) -> None:
     """Least cycles from an event to a delivery that it causes, by kind of agent: how far MEs may look ahead.
 
-    Neighbour signals, which few programs send, are taken into account by :func:`load_program`.
+    What few programs send to a neighbour is taken into account when they are loaded (``control_store``).
     """
     push = hardware["push.latency"] + min(hardware["sbus.longword_cycles"], hardware["dbus.media_quadword_cycles"])
     pull = hardware["pull.latency"] + min(hardware["sbus.longword_cycles"], hardware["dbus.media_quadword_cycles"])
@@ -181,6 +184,9 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
         me["result"] = 1  # N and Z clear
         me["file"][CONSTANTS : CONSTANTS + 256] = np.arange(256)
         me["cam_order"][:] = np.arange(16)
+        me["timer"][:] = -1
+        me["prn"] = 1
+        me["ready"] = 0xFF  # asking for no signal, once enabled
 
 
 def schedule(chip: Any, agent: int, phase: int, time: int) -> None:
@@ -203,37 +209,6 @@ def set_up_ports(chip: Any, count: int) -> None:
         port["byte_num"], port["byte_den"] = cycles // divisor, per // divisor
 
 
-def _store(chip: Any, engine: int, rows: NDArray[Any]) -> int:
-    """Put rows into a control store image; one that another ME has already is shared."""
-    for other in range(layout.ENGINES):
-        image = int(chip["me"]["store"][other])
-        if other != engine and chip["me"]["program_words"][other] == len(rows):
-            if np.array_equal(chip["store"][image][: len(rows)], rows):
-                return image
-    used = {int(me["store"]) for number, me in enumerate(chip["me"]) if number != engine and me["program_words"]}
-    image = next(number for number in range(layout.ENGINES) if number not in used)
-    chip["store"][image] = np.zeros((), layout.ROW)
-    chip["store"][image][: len(rows)] = rows
-    return image
-
-
-def prepare_reflector(chip: Any, rows: NDArray[Any]) -> None:
-    """Before rows that hold a reflector command can execute: let every ME watch all its SRAM transfer registers.
-
-    An ME runs ahead of the clock through registers that no command in flight touches. A reflector command is another
-    ME's, which may issue it when this one is already past; a mark that stays makes each access wait for the clock.
-
-    Parameters:
-        rows: ROW array, of a program or of a word written later.
-    """
-    reflects = (rows["kind"] == Kind.COMMAND) & (rows["option"] >= Command.REFLECT_READ)
-    if chip["reflector"] or not reflects.any():
-        return
-    chip["reflector"] = 1
-    for first in (SRAM_IN, SRAM_OUT):
-        chip["me"]["busy"][:, first : first + 128] += 1
-
-
 def load_program(
     chip: Any,
     engine: int,
@@ -243,25 +218,27 @@ def load_program(
     contexts: int = 0xFF,
     entry: int = 0,
     four_contexts: bool = False,
+    start: int = 0,
 ) -> None:
-    """Load a program into an ME and start it at cycle 0.
+    """Load a program into an ME that does not run, and start it.
 
     Parameters:
         engine: 0..7.
-        words: 40-bit words; ignored when ``rows`` (from :func:`build_rows`) is given.
+        words: 40-bit words; the host reads them back, and a change between 8 and 4 contexts decodes them anew.
+        rows: the words decoded (by :func:`build_rows`), if they are at hand.
         contexts: mask of enabled contexts.
         entry: start address.
+        start: the cycle it starts in, to which the chip has run.
     """
+    words = words or ()
+    four = int(four_contexts)
     if rows is None:
-        rows = build_rows(words or (), contexts=4 if four_contexts else 8)
+        rows = build_rows(words, contexts=4 if four_contexts else 8)
     me = chip["me"][engine]
-    if np.isin(rows["target"][rows["kind"] == Kind.CSR_WRITE], _NEIGHBOR_SIGNALS).any():
-        chip["engine_lookahead"] = min(int(chip["engine_lookahead"]), int(chip["neighbor_latency"]))
-    prepare_reflector(chip, rows)
-    me["program_words"] = len(rows)
-    me["store"] = _store(chip, engine, rows)
+    store_program(chip, engine, words, rows, four_contexts=four_contexts)
     me["enabled"] = contexts & (0x55 if four_contexts else 0xFF)
-    me["context_step"] = 2 if four_contexts else 1
+    me["csr"][LOCAL_CSRS["CTX_ENABLES"].address >> 2] = four << 31 | int(me["enabled"]) << 8
+    me["context_step"] = 1 + four
     me["ready"] = me["enabled"]
     me["request"][:] = 1  # voluntary
     me["wakeup"][:] = 1
@@ -269,7 +246,8 @@ def load_program(
     me["pc"][:] = entry
     me["context"] = layout.CONTEXTS - 1  # so that the first choice begins with context 0
     me["state"] = ME_CHOOSING
-    schedule(chip, engine, 3, 0)
+    me["time"] = start
+    schedule(chip, engine, 3, start)
 
 
 def configure_ring(
@@ -306,11 +284,8 @@ def cycle_accounts(chip: Any, now: int) -> dict[str, NDArray[np.int64]]:
     account = {name: me[name].copy() for name in ("executing", "aborted", "stalled", "idle")}
     for index in range(layout.ENGINES):
         state = int(me["state"][index])
-        if state == ME_STOPPED:
-            account["idle"][index] = now
-            continue
         difference = now - int(me["time"][index])
-        if difference > 0:  # idle or stalled since then
+        if difference > 0:  # idle, stopped or stalled since then
             account["stalled" if state == ME_STALLED else "idle"][index] += difference
         else:  # slots of a branch or swap that fall behind the end
             lost = min(-difference, int(account["aborted"][index]))

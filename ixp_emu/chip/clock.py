@@ -8,7 +8,8 @@ import numpy as np
 
 from ixp_emu.chip.buses import grant_command, pull_step, push_step
 from ixp_emu.chip.compiled import compiled, kernel, load_acquire, store_release, u
-from ixp_emu.chip.delivery import media_step, take_deliveries
+from ixp_emu.chip.csr import apply_index_writes
+from ixp_emu.chip.delivery import apply_put_writes, media_step, take_deliveries
 from ixp_emu.chip.dram import dram_step
 from ixp_emu.chip.layout import CMD_ARBITER, DELIVERY, DRAM, ENGINES, MEDIA_RX, MEDIA_TX, PULL, PUSH, UNIT
 from ixp_emu.chip.media import PORT_LINK, media_rx_step, media_tx_step
@@ -66,8 +67,11 @@ def _run(chip: Any, until: int) -> None:
         find_first_other(chip)
     last = until - 1 if chip.fault == 0 else chip.fault_time
     if chip.stop == 0 or chip.fault != 0:
-        for engine in range(ENGINES):
-            take_deliveries(chip, chip.me[u(engine)], last)
+        for engine in range(ENGINES):  # so that everything due is in effect for whoever looks between two runs
+            me = chip.me[u(engine)]
+            take_deliveries(chip, me, last)
+            apply_put_writes(me, last)
+            apply_index_writes(me, last)
 
 
 @kernel

@@ -26,7 +26,9 @@ __all__ = [
     "NOTIFY_INITIATOR",
     "NOTIFY_REMOTE",
     "ROW_INDEXED",
+    "ROW_NEIGHBOR",
     "ROW_PLAIN",
+    "ROW_SHARED",
     "ROW_TRANSFER",
     "Command",
     "Fault",
@@ -69,6 +71,8 @@ class _Kind(NamedTuple):
     COMMAND: int = 59
     NOT_MODELLED: int = 60
     INVALID: int = 61
+    MULTIPLY: int = 62
+    BRANCH_NEIGHBOR: int = 63  # br_inp_state of next neighbour rings and flow control
 
 
 Kind = _Kind()
@@ -130,6 +134,8 @@ class _Command(NamedTuple):
     PCI_WRITE: int = 35
     REFLECT_READ: int = 36
     REFLECT_WRITE: int = 37
+    TIMER: int = 253  # not a command: the signal of a FUTURE_COUNT timer
+    NEIGHBOR_WRITE: int = 254  # not a command: a next neighbour register's new value
 
 
 Command = _Command()
@@ -146,12 +152,18 @@ ME_STALLED = 3
 ME_EXECUTING = 4
 
 ROW_INDEXED = 1
-"""An operand goes through LM_ADDR or T_INDEX; the row's a, b, d are then codes."""
+"""An operand goes through LM_ADDR, T_INDEX, NN_GET or NN_PUT; the row's a, b, d are then codes."""
 ROW_TRANSFER = 2
 """The row reads transfer-in or writes transfer-out registers."""
 
 ROW_PLAIN = 4
 """The row neither reads nor changes anything outside registers, flags and the PC, and nothing delays its effect."""
+
+ROW_NEIGHBOR = 8
+"""The row touches next neighbour registers."""
+
+ROW_SHARED = 16
+"""The row writes a next neighbour register or moves NN_GET: other MEs may see that."""
 
 ACTION_SWAP = 1
 ACTION_DOUBLE = 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, ME_IDLE, Fault
+from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, ME_IDLE, Command, Fault
 from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
 from ixp_emu.chip.layout import (
     CMD_ARBITER,
@@ -18,11 +18,14 @@ from ixp_emu.chip.layout import (
     INBOX_SLOTS,
     LATENCY_BIN_CYCLES,
     LATENCY_BINS,
+    NEIGHBOR,
     PUSH,
 )
 from ixp_emu.chip.queues import append, edge, event_key, fail, hasten, release
 
 __all__ = [
+    "NEIGHBOR_PUT",
+    "apply_put_writes",
     "bus_of",
     "complete",
     "deliver",
@@ -36,6 +39,9 @@ __all__ = [
     "take_deliveries",
 ]
 
+NEIGHBOR_PUT = 128
+"""``xfer_in`` of a next neighbour write that is a put: the register is the one NN_PUT names when it lands."""
+
 
 @small
 def bus_of(me: int) -> int:
@@ -47,8 +53,10 @@ def bus_of(me: int) -> int:
 def request_satisfied(request: int, signals: int) -> bool:
     """Whether a context that asks for ``request`` (format of WAKEUP_EVENTS) may run."""
     wanted = request & 0xFFFE
+    if request & 1:
+        return True
     if request & 0x10000:
-        return (signals & wanted) != 0 or (request & 1) != 0
+        return (signals & wanted) != 0
     return (signals & wanted) == wanted
 
 
@@ -110,6 +118,9 @@ def deliver(chip: Any, time: int, slot: int) -> None:
     me = chip.me[u(engine)]
     mask = INBOX_SLOTS - 1
     head = me.inbox_head
+    if me.inbox_count >= INBOX_SLOTS:  # it has run ahead without looking: up to now nothing more can reach it
+        take_deliveries(chip, me, chip.now)
+        head = me.inbox_head
     i = me.inbox_count
     if i >= INBOX_SLOTS:
         fail(chip, Fault.INTERNAL, chip.now, -1, 0, 1)
@@ -135,6 +146,28 @@ def complete(chip: Any, slot: int, command: Any, time: int) -> None:
 
 
 @compiled
+def apply_put_writes(me: Any, time: int) -> None:
+    """Let pending CSR writes of NN_PUT take effect that are due at a time."""
+    while me.nn_put_writes > 0 and me.nn_put_time[u(0)] <= time:
+        me.nn_put = me.nn_put_value[u(0)]
+        me.nn_put_writes -= 1
+        for i in range(me.nn_put_writes):
+            me.nn_put_time[u(i)] = me.nn_put_time[u(i + 1)]
+            me.nn_put_value[u(i)] = me.nn_put_value[u(i + 1)]
+
+
+@compiled
+def _land(me: Any, command: Any, time: int) -> None:
+    """A next neighbour write lands, in phase 0."""
+    register = s64(command.xfer_in)
+    if register == NEIGHBOR_PUT:
+        apply_put_writes(me, time - 1)
+        register = me.nn_put
+        me.nn_put = (register + 1) & 127
+    me.file[u(NEIGHBOR + register)] = command.data[u(0)]
+
+
+@compiled
 def take_deliveries(chip: Any, me: Any, time: int) -> None:
     """Phase 0 of every cycle up to ``time``: write arrived data into registers, set signals, count latencies."""
     while me.inbox_count > 0 and me.inbox_time[u(me.inbox_head)] <= time:
@@ -151,6 +184,11 @@ def take_deliveries(chip: Any, me: Any, time: int) -> None:
                 me.file[u(base | ((first + i) & 127))] = command.data[u(i)]
             for i in range(s64(command.marked)):
                 me.busy[u(base | ((first + i) & 127))] -= 1
+        elif command.code >= Command.TIMER:
+            if command.code == Command.NEIGHBOR_WRITE:
+                _land(me, command, arrived)
+            elif me.timer[u(command.ctx)] == slot:
+                me.timer[u(command.ctx)] = -1
         signal = s64(command.signal)
         if signal != 0:
             context = s64(command.ctx)

@@ -38,6 +38,7 @@ __all__ = [
     "MICROENGINE",
     "MSF",
     "NEIGHBOR",
+    "NEIGHBOR_OUT",
     "PAGE_SHIFT",
     "PCI_WORDS",
     "POOL_SLOTS",
@@ -63,6 +64,8 @@ __all__ = [
 ENGINES = 8
 CONTEXTS = 8
 STORE_WORDS = 4096
+STORE_IMAGES = 2 * ENGINES
+"""Decoded control stores: image i as it means with 8 contexts, i + ENGINES the same words with 4."""
 PORTS = 16
 STRUCTURES = 64
 """Named structures a chip counts; entry 0 is (unnamed)."""
@@ -103,6 +106,8 @@ CONSTANTS = 896
 """256 words that hold 0..255: an immediate operand is a register like any other."""
 SINK = 1152
 """Where a result without destination goes."""
+NEIGHBOR_OUT = 1153
+"""Where a result for a next neighbour register waits until the instruction is through."""
 LOCAL_MEMORY = 1280
 LOCAL_MEMORY_WORDS = 640
 FILE_SIZE = LOCAL_MEMORY + LOCAL_MEMORY_WORDS
@@ -118,7 +123,7 @@ QUEUE_ENTRIES = 64
 POOL_SLOTS = 1024
 DELIVERY_SLOTS = 128
 """Data on its way to TBUF."""
-INBOX_SLOTS = 128
+INBOX_SLOTS = 256
 """Deliveries on their way to one ME."""
 INLET_SLOTS = 16
 """Largest inlet depth."""
@@ -210,6 +215,7 @@ MICROENGINE = np.dtype(
         ("context", np.int64),
         ("program_words", np.int64),
         ("store", np.int64),  # which control store image it runs; MEs with the same program share one
+        ("lm_global", np.int64),  # bit i: LM_ADDR_i is global
         ("enabled", np.int64),
         ("ready", np.int64),  # bit c: context c waits and its request is satisfied
         ("context_step", np.int64),  # 1, or 2 in 4-context mode
@@ -236,7 +242,7 @@ MICROENGINE = np.dtype(
         ("inbox_slot", np.uint16, (INBOX_SLOTS,)),
         ("index_writes", np.int64),  # pending index CSR writes
         ("index_time", np.int64, (8,)),
-        ("index_what", np.int64, (8,)),  # context * 8 + register
+        ("index_what", np.int64, (8,)),  # copy * 8 + register
         ("index_value", np.int64, (8,)),
         ("cam_tag", np.uint32, (16,)),
         ("cam_state", np.uint8, (16,)),
@@ -247,7 +253,23 @@ MICROENGINE = np.dtype(
         ("wakeup", np.uint32, (CONTEXTS,)),  # the CSR itself
         ("instructions", np.int64, (CONTEXTS,)),
         ("context_commands", np.int64, (CONTEXTS,)),
-        ("lm_word", np.int64, (CONTEXTS, 2)),
+        ("lm_word", np.int64, (CONTEXTS + 1, 2)),  # the last row is the global copy
+        ("entered", np.int64),  # PC at which the executing context was entered
+        ("last_left", np.int64),  # the context that last left
+        ("mul_sum", np.int64),
+        # next neighbour ring of this ME: pointers in effect, and those that run ahead
+        ("nn_put", np.int64),
+        ("nn_get", np.int64),
+        ("nn_ahead_put", np.int64),
+        ("nn_ahead_get", np.int64),
+        ("nn_put_writes", np.int64),  # pending CSR writes of NN_PUT
+        ("nn_put_time", np.int64, (8,)),
+        ("nn_put_value", np.int64, (8,)),
+        ("prn", np.int64),  # pseudo-random number as of prn_time
+        ("prn_time", np.int64),
+        ("future_count", np.uint32, (CONTEXTS,)),
+        ("future_signal", np.uint32, (CONTEXTS,)),
+        ("timer", np.int64, (CONTEXTS,)),  # pool slot of the armed timer, -1 none
         ("csr", np.uint32, (256,)),
         ("file", np.uint32, (FILE_SIZE,)),
         ("busy", np.uint8, (NEIGHBOR,)),  # commands in flight per transfer register
@@ -338,6 +360,11 @@ _CHIP_FIELDS: list[Any] = [
     ("ignore_eop", np.int64),
     ("ignore_cells", np.int64),
     ("neighbor_latency", np.int64),
+    ("neighbor_register_latency", np.int64),
+    ("neighbor_self_latency", np.int64),
+    ("neighbor_full_margin", np.int64),
+    ("prn_polynomial", np.int64),
+    ("timestamp_start", np.int64),  # cycle in which the timestamp was 0, NEVER if it stands still
     ("banks", np.int64),
     ("bank_queue_depth", np.int64),
     ("bank_interleave", np.int64),
@@ -498,7 +525,9 @@ _CHIP_FIELDS: list[Any] = [
     ("pool", COMMAND, (POOL_SLOTS,)),
     ("me", MICROENGINE, (ENGINES,)),
     ("scratch", np.uint32, (SCRATCH_WORDS,)),
-    ("store", ROW, (ENGINES, STORE_WORDS)),
+    ("store", ROW, (STORE_IMAGES, STORE_WORDS)),
+    ("store_decoded", np.uint8, (STORE_IMAGES,)),
+    ("ustore", np.uint64, (ENGINES, STORE_WORDS)),  # the words themselves, by image
 ]
 
 CHIP = np.dtype(_CHIP_FIELDS, align=True)
@@ -529,4 +558,4 @@ LINK = np.dtype(
     align=True,
 )
 """One direction of a link: a ring written by one chip and read by one other."""
-__all__ += ["BANK", "EGRESS", "INGRESS", "LINK", "LINK_FRAME_BYTES", "LINK_SLOTS", "PORT", "QUEUE", "STORE_WORDS"]
+__all__ += ["BANK", "EGRESS", "INGRESS", "LINK", "LINK_FRAME_BYTES", "LINK_SLOTS", "PORT", "QUEUE", "STORE_IMAGES", "STORE_WORDS"]

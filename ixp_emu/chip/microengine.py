@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ixp_emu.chip.cam import cam_lookup, cam_touch
 from ixp_emu.chip.codes import (
     ACTION_SWAP,
     ME_CHOOSING,
@@ -20,19 +21,20 @@ from ixp_emu.chip.codes import (
     ME_IDLE,
     ME_STALLED,
     ROW_INDEXED,
+    ROW_NEIGHBOR,
     ROW_PLAIN,
+    ROW_SHARED,
     ROW_TRANSFER,
     Fault,
     Kind,
 )
 from ixp_emu.chip.compiled import NEVER, compiled, count_trailing_zeros, s64, small, u
 from ixp_emu.chip.csr import (
-    SIG_EVENTS,
+    INSTRUCTION_DELAY,
     apply_index_writes,
-    cam_lookup,
-    cam_touch,
+    csr_read_waits,
+    csr_write_is_shared,
     index_write,
-    is_neighbour_signal,
     read_csr,
     write_csr,
 )
@@ -41,13 +43,16 @@ from ixp_emu.chip.dispatch import alu, compiled_semantics, shift_logic
 from ixp_emu.chip.issue import issue
 from ixp_emu.chip.layout import (
     CMD_ARBITER,
+    CONSTANTS,
     CONTEXTS,
     NEIGHBOR,
+    NEIGHBOR_OUT,
     SINK,
 )
-from ixp_emu.chip.operands import condition, in_flight, indirect, post_modify, shifted
+from ixp_emu.chip.neighbor import NN_FULL, neighbor_access, neighbor_state
+from ixp_emu.chip.operands import condition, in_flight, indirect, lm_copy, post_modify, shifted
 from ixp_emu.chip.queues import event_key, fail, find_first_engine, safe_until
-from ixp_emu.chip.rows import INDIRECT
+from ixp_emu.chip.rows import INDIRECT, MULTIPLY_LAST
 from ixp_emu.chip.scratch import ring_flag
 
 __all__ = ["run_engine"]
@@ -59,6 +64,8 @@ _double_shift = compiled_semantics("double_shift_right")
 _align_be = compiled_semantics("byte_align_be")
 _align_le = compiled_semantics("byte_align_le")
 _crc_step = compiled_semantics("crc_step")
+_multiply_step = compiled_semantics("multiply_step")
+_insert_bytes = compiled_semantics("insert_bytes")
 
 
 @small
@@ -69,7 +76,22 @@ def _swap_out(me: Any, context: int, pc: int, executed: int) -> None:
     me.since = executed
     if request_satisfied(s64(me.request[u(context)]), s64(me.signals[u(context)])):
         me.ready |= 1 << context
+    me.last_left = context
     me.state = ME_CHOOSING
+
+
+@compiled
+def _multiply(me: Any, row: Any, left: int, right: int) -> int:
+    """A multiply step; returns the half of the sum that a last step delivers."""
+    step = s64(row.option)
+    if step >= MULTIPLY_LAST:
+        return (me.mul_sum >> 32 if step > MULTIPLY_LAST else me.mul_sum) & 0xFFFFFFFF
+    if step == 0:
+        me.mul_sum = 0
+    else:
+        high, low = _multiply_step((me.mul_sum >> 32) & 0xFFFFFFFF, me.mul_sum & 0xFFFFFFFF, left, right, step)
+        me.mul_sum = (s64(high) << 32) | s64(low)
+    return 0
 
 
 @compiled
@@ -132,13 +154,14 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             me.context = context
             offset = context * 16
             pc = s64(me.pc[u(context)])
+            me.entered = pc
             me.state = ME_EXECUTING
         if time >= until:
             chip.keys[u(engine)] = event_key(time, 3, engine)
             break
         through = False  # the defer slots of a branch or swap are through
-        if me.csr_pending == 0:
-            # a stretch of plain rows
+        if me.csr_pending == 0 and pc < program_words:
+            # a stretch of plain rows, which ends inside the control store
             while time < until:
                 row = chip.store[u(store), u(pc)]
                 flags = s64(row.flags)
@@ -224,6 +247,13 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         if me.index_writes > 0:
             apply_index_writes(me, time)
         if flags != 0:
+            if flags & ROW_NEIGHBOR:
+                if (flags & ROW_SHARED and event_key(time, 3, engine) >= horizon) or time >= safe:
+                    chip.keys[u(engine)] = event_key(time, 3, engine)
+                    break
+                take_deliveries(chip, me, time)
+                if idst >= NEIGHBOR and idst < CONSTANTS:
+                    idst = NEIGHBOR_OUT
             if flags & ROW_INDEXED:
                 if ia & INDIRECT:
                     ia = indirect(me, ia, context, 0)
@@ -324,8 +354,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 carry = 0
                 overflow = 0
         elif kind == Kind.IMMED_PART:
-            field = (s64(row.target) << 16) | s64(row.b)
-            value = (s64(me.file[u(ia)]) & (field ^ 0xFFFFFFFF)) | s64(row.imm)
+            value = _insert_bytes(s64(me.file[u(ia)]), s64(row.imm), s64(row.option))
             me.file[u(idst)] = value
             last_result = value
         elif kind == Kind.BRANCH_SIGNAL:
@@ -351,22 +380,32 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             target = (s64(me.file[u(ia)]) + s64(row.target)) & 0x1FFF
             leave = 1
         elif kind == Kind.CSR_READ:
-            if row.target == SIG_EVENTS:  # the own signals, which others set
+            address = s64(row.target)
+            if csr_read_waits(address):
                 if time >= safe:
                     chip.keys[u(engine)] = event_key(time, 3, engine)
                     break
                 take_deliveries(chip, me, time)
-            me.csr_value = read_csr(chip, me, engine, context, s64(row.target), time)
+            me.last_result = last_result
+            me.csr_value = read_csr(chip, me, engine, context, context, address, time)
             me.csr_pending = 2
         elif kind == Kind.CSR_WRITE:
             address = s64(row.target)
-            if (address == SIG_EVENTS or is_neighbour_signal(address)) and event_key(time, 3, engine) >= horizon:
-                chip.keys[u(engine)] = event_key(time, 3, engine)
-                break
-            if address == SIG_EVENTS:
+            if csr_write_is_shared(address):
+                if event_key(time, 3, engine) >= horizon:
+                    chip.keys[u(engine)] = event_key(time, 3, engine)
+                    break
                 take_deliveries(chip, me, time)
-            write_csr(chip, me, engine, context, address, s64(me.file[u(ia)]), time)
-            if is_neighbour_signal(address):
+            value = s64(me.file[u(ia)])
+            # the operands still go by the old CTX_ENABLES and pointers
+            if flags & ROW_INDEXED:
+                post_modify(me, row, context)
+            if flags & ROW_SHARED:
+                neighbor_access(chip, me, engine, row, context, time)
+            flags = 0
+            write_csr(chip, me, engine, context, context, address, value, time, INSTRUCTION_DELAY)
+            store = me.store
+            if csr_write_is_shared(address):
                 horizon = min(chip.first_engine, chip.first_other)
                 safe = safe_until(chip)
         elif kind == Kind.CAM_LOOKUP:
@@ -375,7 +414,8 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             last_result = value
             if row.option:
                 word = (((value >> 3) & 15) << 4) | (s64(row.imm) << 8)
-                index_write(me, context, s64(row.option) - 1, word, time)
+                index = s64(row.option) - 1
+                index_write(me, lm_copy(me, context, index), index, word, time, INSTRUCTION_DELAY)
         elif kind == Kind.CAM_WRITE:
             entry = s64(me.file[u(ia)]) & 15
             me.cam_tag[u(entry)] = me.file[u(ib)]
@@ -421,6 +461,16 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             overflow = 0
             last_result = value
             last_a = left
+        elif kind == Kind.MULTIPLY:
+            me.file[u(idst)] = _multiply(me, row, s64(me.file[u(ia)]), s64(me.file[u(ib)]))
+        elif kind == Kind.BRANCH_NEIGHBOR:
+            if (row.imm == NN_FULL and event_key(time, 3, engine) >= horizon) or time >= safe:
+                chip.keys[u(engine)] = event_key(time, 3, engine)
+                break
+            take_deliveries(chip, me, time)
+            if neighbor_state(chip, me, engine, s64(row.imm), time) != row.option:
+                target = s64(row.target)
+                leave = 1
         elif kind == Kind.POP_COUNT:
             pass
         else:
@@ -433,6 +483,10 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             break
         if flags & ROW_INDEXED:
             post_modify(me, row, context)
+        if flags & ROW_SHARED:
+            neighbor_access(chip, me, engine, row, context, time)
+            horizon = min(chip.first_engine, chip.first_other)
+            safe = safe_until(chip)
         time += 1
         pc += 1
         if me.csr_pending:

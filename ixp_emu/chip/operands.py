@@ -7,17 +7,19 @@ from typing import Any
 from ixp_emu.chip.codes import Shift
 from ixp_emu.chip.compiled import compiled, s64, small, u
 from ixp_emu.chip.layout import (
+    CONTEXTS,
     DRAM_IN,
     DRAM_OUT,
     LOCAL_MEMORY,
     LOCAL_MEMORY_WORDS,
     NEIGHBOR,
+    NEIGHBOR_OUT,
     SRAM_IN,
     SRAM_OUT,
 )
-from ixp_emu.chip.rows import INDIRECT
+from ixp_emu.chip.rows import INDIRECT, NEIGHBOR_INDEX
 
-__all__ = ["condition", "in_flight", "indirect", "post_modify", "shifted"]
+__all__ = ["condition", "in_flight", "indirect", "lm_copy", "post_modify", "shifted"]
 
 _INDEX_FAULT = -1
 
@@ -68,15 +70,23 @@ def shifted(kind: int, amount: int, last_a: int, value: int) -> int:
     return value >> (last_a & 31)
 
 
+@small
+def lm_copy(me: Any, context: int, index: int) -> int:
+    """Which copy of LM_ADDR_0 or 1 a context uses: its own, or CONTEXTS, the global one."""
+    return CONTEXTS if (me.lm_global >> index) & 1 else context
+
+
 @compiled
 def indirect(me: Any, code: int, context: int, destination: int) -> int:
-    """File index of an operand through LM_ADDR or T_INDEX; -1 for local memory above its end."""
+    """File index of an operand through LM_ADDR, T_INDEX or NN_GET; -1 for local memory above its end."""
     kind = (code >> 12) & 7
     if kind < 2:
-        word = me.lm_word[u(context), u(kind)] | (code & 15)
+        word = me.lm_word[u(lm_copy(me, context, kind)), u(kind)] | (code & 15)
         if word >= LOCAL_MEMORY_WORDS:
             return _INDEX_FAULT
         return LOCAL_MEMORY + word
+    if kind == NEIGHBOR_INDEX:
+        return NEIGHBOR_OUT if destination else s64(NEIGHBOR + me.nn_get)
     base = SRAM_IN if kind == 2 else DRAM_IN
     if destination:
         base = SRAM_OUT if kind == 2 else DRAM_OUT
@@ -89,17 +99,20 @@ def post_modify(me: Any, row: Any, context: int) -> None:
     done = 0
     for position in range(3):
         code = s64(row.d) if position == 0 else (s64(row.a) if position == 1 else s64(row.b))
-        if code & INDIRECT == 0:
-            continue
+        if code & INDIRECT == 0 or (position == 0 and (code >> 12) & 7 == NEIGHBOR_INDEX):
+            continue  # a put moves NN_PUT when it lands
         step = (code >> 8) & 3
         kind = (code >> 12) & 7
-        group = kind if kind < 2 else 2
+        group = kind if kind < 2 or kind == NEIGHBOR_INDEX else 2
         if step == 0 or (done >> group) & 1:
             continue
         done |= 1 << group
         change = 1 if step == 1 else -1
         if group < 2:
-            me.lm_word[u(context), u(group)] = (me.lm_word[u(context), u(group)] + change) & 1023
+            copy = u(lm_copy(me, context, group))
+            me.lm_word[copy, u(group)] = (me.lm_word[copy, u(group)] + change) & 1023
+        elif group == NEIGHBOR_INDEX:
+            me.nn_get = (me.nn_get + change) & 127
         else:
             me.t_index = (me.t_index + change) & 127
 

@@ -21,7 +21,9 @@ from ixp_emu.chip.codes import (
     NOTIFY_INITIATOR,
     NOTIFY_REMOTE,
     ROW_INDEXED,
+    ROW_NEIGHBOR,
     ROW_PLAIN,
+    ROW_SHARED,
     ROW_TRANSFER,
     Command,
     Kind,
@@ -35,12 +37,14 @@ from ixp_emu.chip.layout import (
     GPR_A,
     GPR_B,
     MSF,
+    NEIGHBOR,
     ROW,
     SCRATCH,
     SINK,
     SRAM0,
     SRAM_IN,
     SRAM_OUT,
+    STORE_WORDS,
 )
 from ixp_emu.isa import (
     INP_STATES,
@@ -55,10 +59,14 @@ from ixp_emu.isa import (
     semantics,
 )
 
-__all__ = ["ALU_FUNCTIONS", "INDIRECT", "SHIFT_FUNCTIONS", "build_rows"]
+__all__ = ["ALU_FUNCTIONS", "INDIRECT", "MULTIPLY_LAST", "NEIGHBOR_INDEX", "SHIFT_FUNCTIONS", "build_rows"]
 
 INDIRECT = 0x8000
-"""Bit 15 of an operand: 14:12 = 0 *l$index0, 1 *l$index1, 2 *$index, 3 *$$index; 9:8 step (1 ++, 2 --); 3:0 offset."""
+"""Bit 15 of an operand: 14:12 = 0 *l$index0, 1 *l$index1, 2 *$index, 3 *$$index, 4 *n$index; 9:8 step (1 ++, 2 --);
+3:0 offset."""
+NEIGHBOR_INDEX = 4
+MULTIPLY_LAST = 5
+"""``option`` of a multiply: 0 start, 1 to 4 the steps, 5 the low word, 6 the high word."""
 
 
 _ALU_OPERATIONS = tuple(op for op in OPERATIONS if op.name.startswith("alu."))
@@ -143,6 +151,7 @@ _INDEX_KINDS = {
     RegisterKind.LOCAL_MEMORY_1: 1,
     RegisterKind.SRAM_INDEX: 2,
     RegisterKind.DRAM_INDEX: 3,
+    RegisterKind.NEIGHBOR_INDEX: NEIGHBOR_INDEX,
 }
 _FIRST_RING = INP_STATES["SCR_RING0_STATUS"]
 _RINGS = 12
@@ -174,6 +183,8 @@ class _Builder:
             self._branch(name)
         elif family == "ctx_arb":
             self._context(name)
+        elif family == "mul_step":
+            self._multiply(name)
         elif family in _UNITS or family in _HASHES or family == "cap":
             self._command(name, family)
         else:
@@ -213,9 +224,14 @@ class _Builder:
         if kind is RegisterKind.DRAM:
             self.flags |= ROW_TRANSFER
             return (DRAM_OUT if destination else DRAM_IN) + number, True
+        if kind is RegisterKind.NEIGHBOR:
+            self.flags |= ROW_NEIGHBOR | (ROW_SHARED if destination else 0)
+            return NEIGHBOR + number, True
         if kind in _INDEX_KINDS:
             self.flags |= ROW_INDEXED
-            if _INDEX_KINDS[kind] >= 2:
+            if kind is RegisterKind.NEIGHBOR_INDEX:
+                self.flags |= ROW_NEIGHBOR | (ROW_SHARED if register.step else 0)
+            elif _INDEX_KINDS[kind] >= 2:
                 self.flags |= ROW_TRANSFER
             step = register.step & 3 if register.step >= 0 else 2
             return INDIRECT | _INDEX_KINDS[kind] << 12 | step << 8 | register.offset, False
@@ -254,6 +270,18 @@ class _Builder:
         self._operand("right" if "right" in roles else "source", "b")
         self._operand("dst", "d", destination=True)
         self._shift()
+
+    def _multiply(self, name: str) -> None:
+        self.row["kind"] = Kind.MULTIPLY
+        step = name.split(".")[1].split("_")[-1]
+        if step in ("last", "last2"):
+            self.row["option"] = MULTIPLY_LAST + (step == "last2")
+            self._operand("dst", "d", destination=True)
+            return
+        self.row["option"] = 0 if step == "start" else int(step.removeprefix("step"))
+        self.row["d"] = SINK
+        self._operand("left", "a")
+        self._operand("right", "b")
 
     def _asr(self) -> None:
         self._alu(Kind.ASR)
@@ -300,22 +328,22 @@ class _Builder:
         self.row["imm"] = semantics.immediate(value, shift.amount if shift else 0, int(self.instruction.invert))
 
     def _part(self, mask: int, value: int) -> None:
+        """Replace the bytes of a 4-bit mask."""
         self.row["kind"] = Kind.IMMED_PART
         self._operand("dst", "d", destination=True)
         self._operand("dst", "a")
+        self.row["b"] = CONSTANTS
         self.row["imm"] = value
-        # the two 16-bit halves of the mask, in fields this kind does not use
-        self.row["b"] = mask & 0xFFFF
-        self.row["target"] = mask >> 16
+        self.row["option"] = mask
 
     def _immed_w0(self) -> None:
-        self._part(0x0000FFFF, self._constant("value") & 0xFFFF)
+        self._part(0b0011, self._constant("value") & 0xFFFF)
 
     def _immed_w1(self) -> None:
-        self._part(0xFFFF0000, (self._constant("value") & 0xFFFF) << 16)
+        self._part(0b1100, (self._constant("value") & 0xFFFF) << 16)
 
     def _byte_part(self, byte: int) -> None:
-        self._part(0xFF << 8 * byte, (self._constant("value") & 0xFF) << 8 * byte)
+        self._part(1 << byte, (self._constant("value") & 0xFF) << 8 * byte)
 
     def _immed_b0(self) -> None:
         self._byte_part(0)
@@ -356,10 +384,12 @@ class _Builder:
             row["kind"] = Kind.BRANCH_SIGNAL
             row["imm"] = int(instruction.signal or 0)
         elif suffix in ("input_state", "not_input_state"):
-            if not 0 <= instruction.input_state - _FIRST_RING < _RINGS:
-                raise _NotModelled("neighbour ring and flow control states")
-            row["kind"] = Kind.BRANCH_INPUT
-            row["imm"] = instruction.input_state - _FIRST_RING
+            if 0 <= instruction.input_state - _FIRST_RING < _RINGS:
+                row["kind"] = Kind.BRANCH_INPUT
+                row["imm"] = instruction.input_state - _FIRST_RING
+            else:
+                row["kind"] = Kind.BRANCH_NEIGHBOR
+                row["imm"] = instruction.input_state
         elif suffix in ("bit_set", "bit_clr"):
             row["kind"] = Kind.BRANCH_BIT
             row["imm"] = instruction.bit
@@ -526,22 +556,25 @@ _PLAIN_KINDS = frozenset(range(Kind.ALU_END)) | {
 }
 
 
-def _is_plain(row: Any, program_words: int) -> bool:
-    """Whether the engine's short loop may execute a row."""
+def _is_plain(row: Any) -> bool:
+    """Whether the engine's short loop, which stays inside the control store, may execute a row."""
     return (
         int(row["kind"]) in _PLAIN_KINDS
-        and row["flags"] & ROW_INDEXED == 0
-        and (row["kind"] < Kind.BRANCH or row["target"] < program_words)
+        and row["flags"] & (ROW_INDEXED | ROW_NEIGHBOR) == 0
+        and (row["kind"] < Kind.BRANCH or row["target"] < STORE_WORDS)
     )
 
 
-def build_rows(words: Sequence[int], structures: Sequence[int] | None = None, *, contexts: int = 8) -> NDArray[Any]:
-    """Decode a program.
+def build_rows(
+    words: Sequence[int], structures: Sequence[int] | None = None, *, contexts: int = 8, first: int = 0
+) -> NDArray[Any]:
+    """Decode a program, or a part of one.
 
     Parameters:
         words: 40-bit instruction words.
         structures: number of the named structure each word's command touches, 0 for none.
         contexts: 8 or 4.
+        first: address of the first word.
 
     Returns:
         one ROW per word; invalid words and instructions without a model become rows that fault when executed.
@@ -556,7 +589,7 @@ def build_rows(words: Sequence[int], structures: Sequence[int] | None = None, *,
         except _NotModelled:
             rows[index] = np.zeros((), ROW)
             rows[index]["kind"] = Kind.NOT_MODELLED
-        if _is_plain(row, len(words)):
+        if first + index < STORE_WORDS - 1 and _is_plain(row):
             row["flags"] |= ROW_PLAIN
         if structures is not None:
             row["structure"] = structures[index]

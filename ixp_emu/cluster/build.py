@@ -167,7 +167,7 @@ def load_image(chip: Any, memories: Memories, image: ChipImage) -> None:
         numbers = [image.structure_numbers[s.lower()] if s else 0 for s in program.structures] or None
         rows = build_rows(program.words, numbers, contexts=program.contexts)
         for index, engine in enumerate(engines):
-            load_program(chip, engine, None, rows=rows, four_contexts=program.contexts == 4)
+            load_program(chip, engine, program.words, rows=rows, four_contexts=program.contexts == 4)
             index_of_engine[engine] = index
     for placed in image.structures.values():
         declaration = placed.declaration

@@ -414,6 +414,7 @@ def _multiply_step(name: str, kind: int, step: int, tokens: tuple[str, ...], sum
         fixed_mask=bits(39, 31) | bits(23, 20),
         fixed_value=0b1111100 << 33 | kind << 31 | step << 20,
         parts=(_alu_ports(Source("left"), Source("right")),),
+        semantics=semantics.multiply_step if kind else None,
     )
 
 

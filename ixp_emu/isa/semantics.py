@@ -36,11 +36,13 @@ __all__ = [
     "insert_word",
     "multiply_high",
     "multiply_low",
+    "multiply_step",
     "not_and",
     "not_b",
     "or_",
     "pass_b",
     "population_count",
+    "prn_advance",
     "reverse_subtract",
     "rotate_right",
     "shift_left",
@@ -257,6 +259,37 @@ def multiply_high(multiplicand: int, multiplier: int, steps: int) -> int:
     """High word of the product of :func:`multiply_low`."""
     used = multiplier & ((1 << (8 * steps)) - 1)
     return (((multiplicand & 0xFFFFFFFF) * used) >> 32) & 0xFFFFFFFF
+
+
+def multiply_step(high: int, low: int, left: int, right: int, step: int) -> tuple[int, int]:
+    """The hidden 64-bit sum (high, low) after step 1 to 4: + left * (byte step - 1 of right) << 8 * (step - 1)."""
+    shift = 8 * (step - 1)
+    part = (left & 0xFFFFFFFF) * (((right & 0xFFFFFFFF) >> shift) & 0xFF)
+    total = (low & 0xFFFFFFFF) + ((part << shift) & 0xFFFFFFFF)
+    return ((high & 0xFFFFFFFF) + (part >> (32 - shift)) + (total >> 32)) & 0xFFFFFFFF, total & 0xFFFFFFFF
+
+
+def prn_advance(value: int, steps: int, polynomial: int) -> int:
+    """The pseudo-random number after ``steps`` steps x -> (x << 1) ^ (polynomial if bit 31 of x was set).
+
+    A step multiplies by t modulo t^32 + polynomial over GF(2), so many steps multiply by powers of t.
+    """
+    result = value & 0xFFFFFFFF
+    factor = 2  # t to the power 1, 2, 4, ...
+    index = 0
+    while (steps >> index) > 0:
+        square, product = 0, 0
+        for step in range(32):
+            square = ((square << 1) & 0xFFFFFFFF) ^ (polynomial & (0 - (square >> 31)))
+            product = ((product << 1) & 0xFFFFFFFF) ^ (polynomial & (0 - (product >> 31)))
+            if (factor >> (31 - step)) & 1:
+                square = square ^ factor
+                product = product ^ result
+        if (steps >> index) & 1:
+            result = product
+        factor = square
+        index = index + 1
+    return result
 
 
 CRC_PARAMETERS = ((0, 0), (0, 0), (16, 0x1021), (0, 0), (32, 0x04C11DB7), (32, 0x1EDC6F41), (10, 0x233), (5, 0x05))

@@ -22,7 +22,6 @@ def fault_of(source: str, **options: object) -> tuple[int, int]:
         ("nop\nhalt\n", Fault.HALT, 1),
         (".word 0xffffffffff\n", Fault.INVALID_WORD, 0),
         ("nop\nnop\n", Fault.PC_OUTSIDE, 2),
-        (".reg n$a b\nalu[b, --, B, *n$index++]\n", Fault.NOT_MODELLED, 0),
         (
             ".reg a\nimmed[a, 2560]\nlocal_csr_wr[ACTIVE_LM_ADDR_0, a]\nnop\nnop\nnop\nalu[a, --, B, *l$index0]\n",
             Fault.LOCAL_MEMORY,
@@ -94,15 +93,3 @@ def test_a_tbuf_control_word_is_checked(count: int, port: int, fault: int) -> No
 def test_every_fault_has_a_name() -> None:
     codes = {value for name, value in Fault._asdict().items() if name != "NONE"}
     assert codes == set(FAULT_NAMES)
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        ".reg n$a b\nalu[b, --, B, n$a]\n",
-        "br_inp_state[NN_EMPTY, out#]\nout#: nop\n",
-        "br_inp_state[FCI_FULL, out#]\nout#: nop\n",
-    ],
-)
-def test_what_the_model_lacks_is_a_fault_and_not_a_zero(source: str) -> None:
-    assert fault_of(source) == (Fault.NOT_MODELLED, 0)

@@ -136,6 +136,27 @@ def test_multiplication_takes_8_bits_a_step(a: int, b: int) -> None:
         assert semantics.multiply_high(a, b, steps) == product >> 32
 
 
+@given(WORD, WORD)
+def test_multiply_steps_add_up_to_the_product(a: int, b: int) -> None:
+    """The closed form of n steps is the product with the multiplier's low n bytes; a fifth step wraps at 2^64."""
+    high, low = 0, 0
+    for step in (1, 2, 3, 4):
+        high, low = semantics.multiply_step(high, low, a, b, step)
+        assert high << 32 | low == a * (b % 2 ** (8 * step))
+    high, low = semantics.multiply_step(high, low, a, b, 4)
+    assert high << 32 | low == (a * b + (a * (b >> 24) << 24)) % 2**64
+
+
+@given(WORD, WORD, st.integers(0, 300), st.integers(0, 1 << 40))
+def test_the_pseudo_random_number_jumps_where_single_steps_lead(x: int, polynomial: int, few: int, many: int) -> None:
+    single = x
+    for _ in range(few):
+        single = (single << 1) % 2**32 ^ (polynomial if single >> 31 else 0)
+    assert semantics.prn_advance(x, few, polynomial) == single
+    onwards = semantics.prn_advance(semantics.prn_advance(x, many, polynomial), few, polynomial)
+    assert semantics.prn_advance(x, many + few, polynomial) == onwards
+
+
 def _poly_mod(value: int, polynomial: int) -> int:
     """Remainder of GF(2) polynomials held as integers."""
     while value.bit_length() >= polynomial.bit_length():
@@ -221,6 +242,7 @@ _ARGUMENTS: dict[str, Callable[[random.Random], Any]] = {
     "bit_swap": lambda r: r.getrandbits(1),
     "amount": lambda r: r.randrange(32),
     "steps": lambda r: r.choice((1, 2, 4)),
+    "step": lambda r: r.randrange(1, 5),
     "shift": lambda r: r.choice((0, 8, 16)),
     "mask": lambda r: r.randrange(16),
     "byte": lambda r: r.randrange(4),

@@ -1,0 +1,167 @@
+"""Control stores of the microengines: images of decoded words, shared by MEs with the same program.
+
+An image is ``ustore`` (40-bit words) and two decoded forms of them, since some words mean different things with 8 and
+with 4 contexts. The second form is made when an ME may need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ixp_emu.chip.codes import ROW_SHARED, Command, Kind
+from ixp_emu.chip.layout import CONSTANTS, ENGINES, NEIGHBOR, ROW, SRAM_IN, SRAM_OUT, STORE_WORDS
+from ixp_emu.chip.rows import INDIRECT, NEIGHBOR_INDEX, build_rows
+from ixp_emu.isa.csr import LOCAL_CSRS
+
+__all__ = ["complete_store", "private_store", "store_program", "write_word"]
+
+_NEIGHBOR_SIGNALS = [LOCAL_CSRS[f"{way}_NEIGHBOR_SIGNAL"].address for way in ("NEXT", "PREV")]
+_CTX_ENABLES = LOCAL_CSRS["CTX_ENABLES"].address
+_INVALID = np.zeros((), ROW)
+_INVALID["kind"] = Kind.INVALID
+
+
+def _image(chip: Any, engine: int) -> int:
+    return int(chip["me"]["store"][engine]) % ENGINES
+
+
+def _others(chip: Any, engine: int) -> set[int]:
+    """Images that other MEs use."""
+    me = chip["me"]
+    return {_image(chip, other) for other in range(ENGINES) if other != engine and me["program_words"][other]}
+
+
+def _free_image(chip: Any, engine: int) -> int:
+    return min(set(range(ENGINES)) - _others(chip, engine))
+
+
+def _prepare_reflector(chip: Any, rows: NDArray[Any]) -> None:
+    """Before rows that hold a reflector command can execute: let every ME watch all its SRAM transfer registers.
+
+    An ME runs ahead of the clock through registers that no command in flight touches. A reflector command is another
+    ME's, which may issue it when this one is already past; a mark that stays makes each access wait for the clock.
+
+    Parameters:
+        rows: ROW array, of a program or of a word written later.
+    """
+    reflects = (rows["kind"] == Kind.COMMAND) & (rows["option"] >= Command.REFLECT_READ)
+    if chip["reflector"] or not reflects.any():
+        return
+    chip["reflector"] = 1
+    for first in (SRAM_IN, SRAM_OUT):
+        chip["me"]["busy"][:, first : first + 128] += 1
+
+
+def _note_reach(chip: Any, rows: NDArray[Any]) -> None:
+    """How far other MEs may look ahead depends on what a program does to them."""
+    _prepare_reflector(chip, rows)
+    writes = rows["kind"] == Kind.CSR_WRITE
+    latency = int(chip["engine_lookahead"])
+    if np.isin(rows["target"][writes], _NEIGHBOR_SIGNALS).any():
+        latency = min(latency, int(chip["neighbor_latency"]))
+    destination = rows["d"]
+    named = (destination >= NEIGHBOR) & (destination < CONSTANTS)
+    put = destination & (INDIRECT | 7 << 12) == INDIRECT | NEIGHBOR_INDEX << 12
+    if ((rows["flags"] & ROW_SHARED != 0) & (named | put)).any():
+        latency = min(latency, int(chip["neighbor_register_latency"]))
+    chip["engine_lookahead"] = latency
+
+
+def store_program(
+    chip: Any, engine: int, words: Sequence[int], rows: NDArray[Any], *, four_contexts: bool = False
+) -> None:
+    """Give an ME a program; an image that another ME has already is shared.
+
+    Parameters:
+        words: 40-bit words; may be empty if only ``rows`` are known.
+        rows: the words decoded for the mode given.
+    """
+    me = chip["me"][engine]
+    mode = ENGINES if four_contexts else 0
+    codes = np.zeros(len(rows), np.uint64)
+    codes[: len(words)] = words
+    for image in _others(chip, engine):
+        owner = next(other for other in range(ENGINES) if other != engine and _image(chip, other) == image)
+        same = chip["me"]["program_words"][owner] == len(rows) and chip["store_decoded"][image + mode]
+        if same and np.array_equal(chip["store"][image + mode][: len(rows)], rows):
+            if np.array_equal(chip["ustore"][image][: len(rows)], codes):
+                break
+    else:
+        image = _free_image(chip, engine)
+        chip["store"][image + mode] = _INVALID
+        chip["store"][image + mode][: len(rows)] = rows
+        chip["ustore"][image] = 0
+        chip["ustore"][image][: len(rows)] = codes
+        chip["store_decoded"][image :: ENGINES] = 0
+        chip["store_decoded"][image + mode] = 1
+    me["program_words"] = len(rows)
+    me["store"] = image + mode
+    _note_reach(chip, rows)
+    if words and ((rows["kind"] == Kind.CSR_WRITE) & (rows["target"] == _CTX_ENABLES)).any():
+        complete_store(chip, engine)  # it may change the mode by itself
+
+
+def complete_store(chip: Any, engine: int) -> None:
+    """Decode an ME's control store for the mode it is not in, too."""
+    image = _image(chip, engine)
+    known = int(chip["me"]["store"][engine])
+    other = image + ENGINES if known == image else image
+    if chip["store_decoded"][other]:
+        return
+    count = int(chip["me"]["program_words"][engine])
+    rows = build_rows([int(word) for word in chip["ustore"][image][:count]], contexts=8 if other == image else 4)
+    rows["structure"] = chip["store"][known][:count]["structure"]
+    chip["store"][other] = _INVALID
+    chip["store"][other][:count] = rows
+    chip["store_decoded"][other] = 1
+    _note_reach(chip, rows)
+
+
+def private_store(chip: Any, engine: int) -> int:
+    """Give an ME a control store image of its own; returns its number.
+
+    A shared image is copied. An ME without a program gets a store whose words are all invalid.
+    """
+    me = chip["me"][engine]
+    if not me["program_words"]:
+        image = _free_image(chip, engine)
+        for mode in (0, ENGINES):
+            chip["store"][image + mode] = _INVALID
+        chip["ustore"][image] = 0
+        chip["store_decoded"][image::ENGINES] = 1
+        me["program_words"] = STORE_WORDS
+        me["store"] = image + int(me["context_step"] == 2) * ENGINES
+        return image
+    image = _image(chip, engine)
+    if image not in _others(chip, engine):
+        return image
+    copy = _free_image(chip, engine)
+    for mode in (0, ENGINES):
+        chip["store"][copy + mode] = chip["store"][image + mode]
+    chip["ustore"][copy] = chip["ustore"][image]
+    chip["store_decoded"][copy::ENGINES] = chip["store_decoded"][image::ENGINES]
+    me["store"] = copy + int(me["store"]) - image
+    return copy
+
+
+def write_word(chip: Any, engine: int, address: int, word: int, *, valid: bool = True) -> None:
+    """Write one word of an ME's control store.
+
+    Parameters:
+        address: 0..4095.
+        word: 40 bits.
+        valid: False for a word that is invalid whatever it says, such as one with wrong parity.
+    """
+    image = private_store(chip, engine)
+    complete_store(chip, engine)
+    me = chip["me"][engine]
+    chip["ustore"][image][address] = word
+    me["program_words"] = max(int(me["program_words"]), address + 1)
+    for mode, contexts in ((0, 8), (ENGINES, 4)):
+        rows = build_rows([word], contexts=contexts, first=address)
+        chip["store"][image + mode][address] = rows[0] if valid else _INVALID
+        _note_reach(chip, rows)

@@ -145,9 +145,9 @@ class Driver:
             self._load(engine, b"".join(word.to_bytes(5, "big") for word in [*stub, KILL]), mode)
             self.start_contexts(engine, 1)
             for _ in range(TRIES):
+                self.board.run(1)  # an access takes no time: the contexts start with the next cycle
                 if not self.csr_read(engine, ACTIVE_CTX_STS) >> 31:
                     break
-                self.board.run(1)
             else:
                 raise TimeoutError(f"ME {engine} still runs")
             self.stop_contexts(engine, 0xFF)

@@ -239,7 +239,7 @@ def load_program(
     me["enabled"] = contexts & (0x55 if four_contexts else 0xFF)
     me["csr"][LOCAL_CSRS["CTX_ENABLES"].address >> 2] = four << 31 | int(me["enabled"]) << 8
     me["context_step"] = 1 + four
-    me["ready"] = me["enabled"]
+    me["ready"] = 0xFF
     me["request"][:] = 1  # voluntary
     me["wakeup"][:] = 1
     me["signals"][:] = 1

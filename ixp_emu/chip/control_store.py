@@ -96,7 +96,7 @@ def store_program(
         chip["store"][image + mode][: len(rows)] = rows
         chip["ustore"][image] = 0
         chip["ustore"][image][: len(rows)] = codes
-        chip["store_decoded"][image :: ENGINES] = 0
+        chip["store_decoded"][image::ENGINES] = 0
         chip["store_decoded"][image + mode] = 1
     me["program_words"] = len(rows)
     me["store"] = image + mode
@@ -106,7 +106,9 @@ def store_program(
 
 
 def complete_store(chip: Any, engine: int) -> None:
-    """Decode an ME's control store for the mode it is not in, too."""
+    """Decode an ME's control store for the mode it is not in, too; without a program there is nothing to do."""
+    if not chip["me"]["program_words"][engine]:
+        return
     image = _image(chip, engine)
     known = int(chip["me"]["store"][engine])
     other = image + ENGINES if known == image else image

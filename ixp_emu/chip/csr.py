@@ -261,8 +261,12 @@ def read_csr(chip: Any, me: Any, engine: int, context: int, executing: int, addr
     """
     if address == _CTX_STS:
         return (1 << 31) | ((engine >> 2) << 7) | ((engine & 3) << 3) | context
+    copy_0 = lm_copy(me, context, 0)
+    copy_1 = lm_copy(me, context, 1)
     if s64(_INDIRECT[u(address >> 2)]):
-        context = s64(me.csr[u(_POINTER >> 2)]) & 7
+        context = s64(me.csr[u(_POINTER >> 2)])
+        copy_0 = context
+        copy_1 = context
         address += 4
         if address == _CTX_STS:
             return s64(me.entered) if context == executing else s64(me.pc[u(context)])
@@ -271,11 +275,9 @@ def read_csr(chip: Any, me: Any, engine: int, context: int, executing: int, addr
     if address == _WAKEUP:
         return s64(me.wakeup[u(context)])
     if address == _LM_0 or address == _LM_0_BYTE:
-        word = me.lm_word[u(lm_copy(me, context, 0)), u(0)]
-        return s64(word << 2) | (me.byte_index if address == _LM_0_BYTE else 0)
+        return s64(me.lm_word[u(copy_0), u(0)] << 2) | (me.byte_index if address == _LM_0_BYTE else 0)
     if address == _LM_1 or address == _LM_1_BYTE:
-        word = me.lm_word[u(lm_copy(me, context, 1)), u(1)]
-        return s64(word << 2) | (me.byte_index if address == _LM_1_BYTE else 0)
+        return s64(me.lm_word[u(copy_1), u(1)] << 2) | (me.byte_index if address == _LM_1_BYTE else 0)
     if address == _BYTE:
         return s64(me.byte_index)
     if address == _T:
@@ -338,8 +340,12 @@ def write_csr(
     """
     if s64(_READ_ONLY[u(address >> 2)]):
         return
+    copy_0 = lm_copy(me, context, 0)
+    copy_1 = lm_copy(me, context, 1)
     if s64(_INDIRECT[u(address >> 2)]):
-        context = s64(me.csr[u(_POINTER >> 2)]) & 7
+        context = s64(me.csr[u(_POINTER >> 2)])
+        copy_0 = context
+        copy_1 = context
         address += 4
         if address == _CTX_STS:
             if context != executing:
@@ -351,9 +357,9 @@ def write_csr(
             target = (context + me.context_step) & (CONTEXTS - 1) if value & 0x80 else value & 7
             set_signal(me, target, signal)
     elif address == _LM_0 or address == _LM_0_BYTE:
-        index_write(me, lm_copy(me, context, 0), 0, (value >> 2) & 1023, time, delay)
+        index_write(me, copy_0, 0, (value >> 2) & 1023, time, delay)
     elif address == _LM_1 or address == _LM_1_BYTE:
-        index_write(me, lm_copy(me, context, 1), 1, (value >> 2) & 1023, time, delay)
+        index_write(me, copy_1, 1, (value >> 2) & 1023, time, delay)
     elif address == _T or address == _T_BYTE:
         index_write(me, 0, _T_INDEX, (value >> 2) & 127, time, delay)
     elif address == _SIG_EVENTS:
@@ -361,7 +367,7 @@ def write_csr(
         _review(me, context)
     elif address == _WAKEUP:
         me.wakeup[u(context)] = value & 0x1FFFF
-        if context != executing:
+        if context != executing or me.after == 2:  # a swap's defer slots: it waits already
             me.request[u(context)] = value & 0x1FFFF
             _review(me, context)
     elif address == _CRC:
@@ -381,6 +387,8 @@ def write_csr(
         _arm_timer(chip, me, engine, context, value & 0xFFFF, time)
     elif address == _FUTURE_SIGNAL:
         me.future_signal[u(context)] = value & 15
+    elif address == _POINTER:
+        me.csr[u(_POINTER >> 2)] = value & 7
     elif address == _PRN:
         me.prn = value
         me.prn_time = time

@@ -54,6 +54,7 @@ __all__ = [
     "SRAM1",
     "SRAM_IN",
     "SRAM_OUT",
+    "STORE_IMAGES",
     "STRUCTURES",
     "TARGETS",
     "TARGET_NAMES",
@@ -558,4 +559,4 @@ LINK = np.dtype(
     align=True,
 )
 """One direction of a link: a ring written by one chip and read by one other."""
-__all__ += ["BANK", "EGRESS", "INGRESS", "LINK", "LINK_FRAME_BYTES", "LINK_SLOTS", "PORT", "QUEUE", "STORE_IMAGES", "STORE_WORDS"]
+__all__ += ["BANK", "EGRESS", "INGRESS", "LINK", "LINK_FRAME_BYTES", "LINK_SLOTS", "PORT", "QUEUE", "STORE_WORDS"]

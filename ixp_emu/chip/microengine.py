@@ -403,6 +403,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             if flags & ROW_SHARED:
                 neighbor_access(chip, me, engine, row, context, time)
             flags = 0
+            me.after = after
             write_csr(chip, me, engine, context, context, address, value, time, INSTRUCTION_DELAY)
             store = me.store
             if csr_write_is_shared(address):

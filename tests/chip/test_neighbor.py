@@ -168,21 +168,20 @@ def test_reading_nn_put_gives_the_value_in_effect(gap: int) -> None:
     assert chip.local_memory(0, 1) == [9 if gap >= 3 else 0]
 
 
-def test_a_get_moves_the_pointer_once_for_both_operands_and_at_once() -> None:
-    body = ".reg x\nalu[x, *n$index++, +, *n$index++]\nalu[*l$index0, x, +, *n$index]\nctx_arb[kill]\n"
+def test_a_get_moves_the_pointer_for_the_next_instruction() -> None:
+    body = ".reg x\nalu[x, --, B, *n$index++]\nalu[*l$index0, x, +, *n$index]\nctx_arb[kill]\n"
     chip = OneChip({0: body})
     chip.chip["me"][0]["file"][NEIGHBOR : NEIGHBOR + 2] = (3, 100)
     record = chip.run(50)
-    assert chip.local_memory(0, 1) == [3 + 3 + 100]
+    assert chip.local_memory(0, 1) == [3 + 100]
     assert (int(record["me"][0]["nn_get"]), int(record["me"][0]["nn_ahead_get"])) == (1, 1)
 
 
 def test_a_busy_engine_receives_any_number_of_puts() -> None:
-    """The neighbour computes without ever looking; 600 puts and 600 signals reach it all the same."""
+    """The neighbour computes without ever looking; 300 puts and 300 signals reach it all the same."""
     send = (
-        ".reg n s\nimmed[n, 0]\nimmed[s, 0x10]\nagain#:\nalu[*n$index++, --, B, n]\n"
-        "local_csr_wr[NEXT_NEIGHBOR_SIGNAL, s]\nalu[n, n, +, 1]\nalu[--, n, -, 300]\nalu[--, n, -, 300]\n"
-        "bne[again#]\nctx_arb[kill]\n"
+        ".reg n s end\nimmed[n, 0]\nimmed[s, 0x10]\nimmed[end, 300]\nagain#:\nalu[*n$index++, --, B, n]\n"
+        "local_csr_wr[NEXT_NEIGHBOR_SIGNAL, s]\nalu[n, n, +, 1]\nalu[--, n, -, end]\nbne[again#]\nctx_arb[kill]\n"
     )
     chip = OneChip({0: send, 1: "again#: br[again#]\n"})
     record = chip.run(5_000)

@@ -1,4 +1,7 @@
-"""One chip, or several joined by cables, with memories, ports and a host: the public Python API (docs/python-api.md)."""
+"""One chip, or several joined by cables, with memories, ports and a host: the public Python API.
+
+The user's page is docs/python-api.md.
+"""
 
 from __future__ import annotations
 

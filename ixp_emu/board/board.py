@@ -40,6 +40,8 @@ __all__ = ["Board"]
 
 _RINGS = 16
 _RING_SIZES = (128, 256, 512, 1024)
+_MODES = {("init_nn_mode", "self"): 1 << 20, ("local_mem0_mode", "abs"): 1 << 16, ("local_mem1_mode", "abs"): 1 << 17}
+"""Modes that a program asks for -> bits of CTX_ENABLES."""
 _ALONE = np.zeros((1, 1), np.int64)
 _THE_CHIP = np.zeros(1, np.int64)
 
@@ -177,6 +179,10 @@ class Board:
             four_contexts=mode == 4,
             start=self.now,
         )
+        modes = sum(_MODES.get(mode, 0) for mode in loaded.modes.items())
+        if modes:
+            csr = self.me[number].csr
+            csr["CTX_ENABLES"] = csr["CTX_ENABLES"] | modes
         self.me[number].program = loaded
         return loaded
 
@@ -218,8 +224,8 @@ class Board:
                 raise InputError(f"size {size!r}: must be 128, 256, 512 or 1024 longwords", key=key)
             if base % (size * 4) or not 0 <= base <= self.scratch.size_bytes - size * 4:
                 raise InputError(f"base {base:#x}: must be a multiple of {size * 4} inside scratch", key=key)
-            if len(contents) >= size:
-                raise InputError(f"{len(contents)} longwords: a ring of {size} holds {size - 1}", key=key)
+            if len(contents) > size:
+                raise InputError(f"{len(contents)} longwords do not fit a ring of {size}", key=key)
             configure_ring(self.chip, number, base=base, size=size, flag_empty=flag_empty, contents=contents)
         return Ring(self, number)
 
@@ -240,7 +246,7 @@ class Board:
 
         Parameters:
             frames: one or several, without FCS; shorter ones are padded to 60 bytes, as a sending MAC does.
-            at: cycle of the first one's first bit; by default now. Behind frames that were fed before it waits for them.
+            at: cycle of the first one's first bit, by default now; it waits for frames that were fed before.
 
         Raises:
             InputError: no such port, one with a cable, an impossible length, or a cycle that is over.

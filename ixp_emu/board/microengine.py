@@ -131,14 +131,23 @@ class Context(_RegisterFiles):
 
     @property
     def wakeup_events(self) -> int:
-        """What it asked for when it last left: format of the CSR WAKEUP_EVENTS (bit 16 any, 15:1 signals, 0 voluntary)."""
+        """What it asked for when it last left, as in the CSR: bit 16 any, 15:1 signals, 0 voluntary."""
         return int(self._record["wakeup"][self.number])
 
     @property
     def lm_addr(self) -> tuple[int, int]:
-        """The byte addresses its two local memory indices point to."""
-        first, second = (int(word) * 4 for word in self._record["lm_word"][self.number])
-        return first, second
+        """The byte addresses its two local memory indices have for the next instruction; a global index is common."""
+        return self._lm_addr(0), self._lm_addr(1)
+
+    def _lm_addr(self, index: int) -> int:
+        record = self._record
+        copy = CONTEXTS if int(record["lm_global"]) >> index & 1 else self.number
+        word = int(record["lm_word"][copy, index])
+        for write in range(int(record["index_writes"])):  # on their way, the oldest first
+            due = int(record["index_time"][write]) <= self._engine.board.now
+            if due and int(record["index_what"][write]) == copy * 8 + index:
+                word = int(record["index_value"][write])
+        return word * 4
 
     @property
     def instructions(self) -> int:
@@ -201,6 +210,7 @@ class Microengine(_RegisterFiles):
     """A microengine. Its register files are all 128 registers of a kind, by absolute number.
 
     Attributes:
+        board: the board it is on.
         number: 0..7.
         record: its part of the CHIP record (``ixp_emu.chip.layout.MICROENGINE``).
         local_memory: uint32 view of 640 longwords.
@@ -215,7 +225,7 @@ class Microengine(_RegisterFiles):
         self.local_memory: _Registers = self.record["file"][LOCAL_MEMORY : LOCAL_MEMORY + LOCAL_MEMORY_WORDS]
         self.program: Program | None = None
         self.csr = LocalCsrs(board, number)
-        self._board = board
+        self.board = board
 
     def __repr__(self) -> str:
         return f"<ME {self.name}, {self.state}>"
@@ -275,7 +285,7 @@ class Microengine(_RegisterFiles):
     @property
     def cycles(self) -> dict[str, int]:
         """Where its cycles went: executing, aborted, stalled, idle; they sum to the cycles of the run."""
-        accounts = cycle_accounts(self._board.chip, self._board.now)
+        accounts = cycle_accounts(self.board.chip, self.board.now)
         return {name: int(values[self.number]) for name, values in accounts.items()}
 
     def registers_of(self, name: str) -> Sequence[RegisterName]:

@@ -37,13 +37,19 @@ class Frame(NamedTuple):
     data: bytes
 
 
+def _counter(field: str, meaning: str) -> Any:
+    """A property: a field of the port's record."""
+    return property(lambda port: int(port.record[field]), doc=meaning)
+
+
 class Port:
     """A 1 Gb/s Ethernet port.
 
     Attributes:
         number: from 0.
         record: its part of the CHIP record (``ixp_emu.chip.layout.PORT``).
-        frames_in, bytes_in, frames_lost, frames_out, bytes_out: what the MAC took in, lost for lack of room, and sent.
+        rows: INGRESS rows of the frames that were fed; the engine writes into them.
+        offered: how many.
     """
 
     def __init__(self, chip: Any, number: int) -> None:
@@ -58,10 +64,11 @@ class Port:
     def __repr__(self) -> str:
         return f"<port {self.number}, {self.frames_in} frames in, {self.frames_out} out>"
 
-    def __getattr__(self, name: str) -> int:
-        if name in ("frames_in", "bytes_in", "frames_lost", "frames_out", "bytes_out"):
-            return int(self.record[name])
-        raise AttributeError(name)
+    frames_in = _counter("frames_in", "Frames that the MAC took in.")
+    bytes_in = _counter("bytes_in", "Their bytes, without FCS.")
+    frames_lost = _counter("frames_lost", "Frames that the MAC had no room for.")
+    frames_out = _counter("frames_out", "Frames that have left.")
+    bytes_out = _counter("bytes_out", "Their bytes, without FCS.")
 
     @property
     def linked(self) -> bool:

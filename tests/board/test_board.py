@@ -97,6 +97,19 @@ def test_four_contexts_have_32_registers() -> None:
     assert [int(board.me[0].gpr_a[32 * index + 20]) for index in range(4)] == [7] * 4
 
 
+@pytest.mark.parametrize(
+    ("mode", "bit"), [("local_mem0_mode abs", 16), ("local_mem1_mode abs", 17), ("init_nn_mode self", 20)]
+)
+def test_modes_that_a_program_asks_for(mode: str, bit: int) -> None:
+    board = Board()
+    board.load(0, f".{mode}\n{LOOP}", contexts=[0, 4])
+    assert board.me[0].csr["CTX_ENABLES"] == 1 << bit | 0x1100
+    board.load(1, LOOP)
+    assert board.me[1].csr["CTX_ENABLES"] == 0xFF00
+    board.run(100)
+    assert board.me[0].cycles["executing"] == 16
+
+
 def test_entry() -> None:
     board = Board()
     board.load(0, LOOP, contexts=1, entry=3)
@@ -263,6 +276,30 @@ def test_what_memories_refuse(what: object, message: str) -> None:
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("wait", [0, 1, 2, 3])
+def test_local_memory_indices_as_the_next_instruction_has_them(wait: int) -> None:
+    """A write by the instruction of cycle 0 counts from cycle 4 on."""
+    board = Board()
+    board.load(0, "local_csr_wr[active_lm_addr_1, 0x40]\nctx_arb[kill]\n", contexts=[2])
+    board.run(1 + wait)
+    assert board.me[0].context(2).lm_addr == (0, 0x40 if 1 + wait >= 4 else 0)
+    board.run(10)
+    assert board.me[0].context(2).lm_addr == (0, 0x40)
+    assert board.me[0].context(3).lm_addr == (0, 0)
+
+
+def test_the_host_sees_delayed_writes_and_overrules_them() -> None:
+    board = Board()
+    board.load(0, "local_csr_wr[active_lm_addr_0, 0x40]\nctx_arb[kill]\n", contexts=[2])
+    board.run(4)
+    assert board.me[0].csr["ACTIVE_LM_ADDR_0"] == 0  # cycle 3
+    board.run(1)
+    assert board.me[0].csr["ACTIVE_LM_ADDR_0"] == 0x40
+    board.me[0].csr["ACTIVE_LM_ADDR_0"] = 0x80
+    board.run(10)
+    assert board.me[0].csr["ACTIVE_LM_ADDR_0"] == 0x80 == board.me[0].context(2).lm_addr[0]
+
+
 # --- frames ---------------------------------------------------------------------------------------------------------
 
 
@@ -378,7 +415,7 @@ def test_the_end_of_a_program_is_a_fault() -> None:
         (lambda b: b.ring(1, base=0, size=100), "ring 1: size 100: must be 128, 256, 512 or 1024 longwords"),
         (lambda b: b.ring(1, base=512, size=256), "ring 1: base 0x200: must be a multiple of 1024 inside scratch"),
         (lambda b: b.ring(1, base=0x4000), "ring 1: base 0x4000: must be a multiple of 512 inside scratch"),
-        (lambda b: b.ring(1, base=0, contents=[1] * 128), "ring 1: 128 longwords: a ring of 128 holds 127"),
+        (lambda b: b.ring(1, base=0, contents=[1] * 129), "ring 1: 129 longwords do not fit a ring of 128"),
         (lambda b: b.feed(2, b"x"), "board a: port 2: there are 2, from 0"),
         (lambda b: b.feed(0, b""), "port 0: frame of 0 bytes: must be 1..9600"),
         (lambda b: (b.run(5), b.feed(0, b"x", at=4)), "at: cycle 4 is over: now is 5"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import pytest
-from tests.board.driver import Driver
-from tests.board.packets import CORNER_LENGTHS, firmware, image_of, packet, register_presets
 
 from ixp_emu.board import Board, Frame, Program
+from tests.board.driver import Driver
+from tests.board.packets import CORNER_LENGTHS, firmware, image_of, packet, register_presets
 
 LIMIT = 4_000_000
 INTERRUPT_STEP = 64
@@ -26,16 +27,16 @@ def up(
     receive: Program = RECEIVE,
     transmit: Program = TRANSMIT,
     engines: Sequence[int] = (0, 4),
-    images: tuple[bytes, bytes] | None = None,
+    board: Board | None = None,
 ) -> Driver:
-    """A cold board and its driver, everything started. The register ``zero`` of transmit holds rubbish before."""
-    board = Board(ports=ports, cold=True)
+    """A cold board, or one in use, and its driver, everything started. Registers hold rubbish before."""
+    board = board or Board(ports=ports, cold=True)
     for me in board.me:
         me.gpr_a[:] = me.gpr_b[:] = 0xDEAD_BEEF
     driver = Driver(board, rx_buffers=rx_buffers, tx_buffers=tx_buffers)
     driver.start(
-        receive=images[0] if images else image_of(receive.words),
-        transmit=images[1] if images else image_of(transmit.words),
+        receive=image_of(receive.words),
+        transmit=image_of(transmit.words),
         registers={"receive": {}, "transmit": register_presets(transmit, zero=0)},
         ports=ports,
         engines=engines,
@@ -98,8 +99,50 @@ def test_receive_on_three_ports_at_once() -> None:
     receive_all(driver, offered)
     assert len(driver.received) == 180 > 128
     ports = [port for port, _ in driver.received]
-    assert sum(one != other for one, other in zip(ports, ports[1:], strict=False)) > 60
+    assert sum(one != other for one, other in pairwise(ports)) > 60
     assert [driver.board.port(port).frames_lost for port in range(3)] == [0, 0, 0]
+
+
+def test_a_board_in_use_is_taken_over() -> None:
+    """All MEs run something, with commands and packets under way, when the driver resets MEs and media."""
+    board = Board(ports=2)
+    busy = """
+    .reg n
+    .reg read $x[8]
+    .sig s
+    again#:
+        sram[read, $x[0], n, 0, 8], sig_done[s]
+        alu[n, n, +, 4]
+        ctx_arb[s], br[again#]
+    """
+    for engine in range(8):
+        board.load(engine, busy)
+    board.load(2, receive_alone())
+    for port in range(2):
+        board.feed(port, [packet(700, 3)] * 4)
+    board.run(5_001)
+    driver = up(2, board=board)
+    board.run(60_000)  # what the MACs held arrives in pieces without a beginning, and is dropped, or whole
+    driver.handle_interrupt()
+    driver.received.clear()
+    packets = [packet(length, 12) for length in (60, 61, 900, 1514)]
+    receive_all(driver, [packets, packets[::-1]])
+    send_all(driver, [(index % 2, one) for index, one in enumerate(packets)])
+    assert all(sum(me.cycles.values()) == board.now for me in board.me)
+
+
+def receive_alone() -> str:
+    """Asks for mpackets and never frees an element."""
+    return """
+    .reg ask
+    .reg read $status[2]
+    .sig arrived
+        immed[ask, 0x30]
+        immed_w1[ask, (&$status[0] | (&arrived << 12) | (2 << 7))]
+    again#:
+        msf[fast_wr, --, ask, 0]
+        ctx_arb[arrived], br[again#]
+    """
 
 
 def test_send_every_corner_length() -> None:

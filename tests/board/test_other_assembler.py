@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
+
+from ixp_emu.board import Board, Frame, Program, assemble
 from tests.board.driver import Driver
 from tests.board.other_assembler import fixed_numbers, renumbered
 from tests.board.packets import FIRMWARE, firmware, image_of, packet
 from tests.reference import encode
-
-from ixp_emu.board import Board, Frame, Program, assemble
 
 SIGNALS = {1: 9, 2: 14, 3: 1, 4: 10, 5: 3, 6: 12, 7: 13}
 """Doubled signals begin at 4 (transmit) and 6 (receive)."""

@@ -39,26 +39,8 @@ def _free_image(chip: Any, engine: int) -> int:
     return min(set(range(ENGINES)) - _others(chip, engine))
 
 
-def _prepare_reflector(chip: Any, rows: NDArray[Any]) -> None:
-    """Before rows that hold a reflector command can execute: let every ME watch all its SRAM transfer registers.
-
-    An ME runs ahead of the clock through registers that no command in flight touches. A reflector command is another
-    ME's, which may issue it when this one is already past; a mark that stays makes each access wait for the clock.
-
-    Parameters:
-        rows: ROW array, of a program or of a word written later.
-    """
-    reflects = (rows["kind"] == Kind.COMMAND) & (rows["option"] >= Command.REFLECT_READ)
-    if chip["reflector"] or not reflects.any():
-        return
-    chip["reflector"] = 1
-    for first in (SRAM_IN, SRAM_OUT):
-        chip["me"]["busy"][:, first : first + 128] += 1
-
-
-def _note_reach(chip: Any, rows: NDArray[Any]) -> None:
-    """How far other MEs may look ahead depends on what a program does to them."""
-    _prepare_reflector(chip, rows)
+def _note_neighbors(chip: Any, rows: NDArray[Any]) -> None:
+    """How far other MEs may look ahead depends on what a program sends to its neighbours."""
     writes = rows["kind"] == Kind.CSR_WRITE
     latency = int(chip["engine_lookahead"])
     if np.isin(rows["target"][writes], _NEIGHBOR_SIGNALS).any():
@@ -69,6 +51,26 @@ def _note_reach(chip: Any, rows: NDArray[Any]) -> None:
     if ((rows["flags"] & ROW_SHARED != 0) & (named | put)).any():
         latency = min(latency, int(chip["neighbor_register_latency"]))
     chip["engine_lookahead"] = latency
+
+
+def _note_reflector(chip: Any, rows: NDArray[Any]) -> None:
+    """With a reflector command about, every ME watches all its SRAM transfer registers.
+
+    An ME runs ahead of the clock through registers that no command in flight touches. A reflector command is another
+    ME's, which may issue it when this one is already past; a mark that stays makes each access wait for the clock.
+    """
+    reflects = (rows["kind"] == Kind.COMMAND) & (rows["option"] >= Command.REFLECT_READ)
+    if chip["reflector"] or not reflects.any():
+        return
+    chip["reflector"] = 1
+    for first in (SRAM_IN, SRAM_OUT):
+        chip["me"]["busy"][:, first : first + 128] += 1
+
+
+def _note_interactions(chip: Any, rows: NDArray[Any]) -> None:
+    """What rows that may now execute can do to other MEs bounds how far those run ahead."""
+    _note_neighbors(chip, rows)
+    _note_reflector(chip, rows)
 
 
 def store_program(
@@ -100,7 +102,7 @@ def store_program(
         chip["store_decoded"][image + mode] = 1
     me["program_words"] = len(rows)
     me["store"] = image + mode
-    _note_reach(chip, rows)
+    _note_interactions(chip, rows)
     if words and ((rows["kind"] == Kind.CSR_WRITE) & (rows["target"] == _CTX_ENABLES)).any():
         complete_store(chip, engine)  # it may change the mode by itself
 
@@ -120,7 +122,7 @@ def complete_store(chip: Any, engine: int) -> None:
     chip["store"][other] = _INVALID
     chip["store"][other][:count] = rows
     chip["store_decoded"][other] = 1
-    _note_reach(chip, rows)
+    _note_interactions(chip, rows)
 
 
 def private_store(chip: Any, engine: int) -> int:
@@ -166,4 +168,4 @@ def write_word(chip: Any, engine: int, address: int, word: int, *, valid: bool =
     for mode, contexts in ((0, 8), (ENGINES, 4)):
         rows = build_rows([word], contexts=contexts, first=address)
         chip["store"][image + mode][address] = rows[0] if valid else _INVALID
-        _note_reach(chip, rows)
+        _note_interactions(chip, rows)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ixp_emu.assembler import Location, Program
+from ixp_emu.assembler import InitialMemory, Location, Program
 from ixp_emu.board import state as saving
 from ixp_emu.board.counters import chip_counters
 from ixp_emu.board.fault import ChipFault
@@ -40,8 +40,6 @@ __all__ = ["Board"]
 
 _RINGS = 16
 _RING_SIZES = (128, 256, 512, 1024)
-_MODES = {("init_nn_mode", "self"): 1 << 20, ("local_mem0_mode", "abs"): 1 << 16, ("local_mem1_mode", "abs"): 1 << 17}
-"""Modes that a program asks for -> bits of CTX_ENABLES."""
 _ALONE = np.zeros((1, 1), np.int64)
 _THE_CHIP = np.zeros(1, np.int64)
 
@@ -137,7 +135,7 @@ class Board:
         program: Loadable,
         *,
         contexts: int | Iterable[int] | None = None,
-        entry: int = 0,
+        entry: int | None = None,
         four_contexts: bool | None = None,
         locations: Mapping[str, Location] | None = None,
     ) -> Program:
@@ -147,8 +145,8 @@ class Board:
             engine: 0 to 7, or "0:0" to "1:3".
             program: a :class:`Program`; source text (with line breaks) or the path of a ``.uc`` file; the path of an
                 object or a raw image; or 40-bit words.
-            contexts: which are enabled, as a mask or as numbers; all by default.
-            entry: where they start.
+            contexts: which are enabled, as a mask or as numbers; by default those the program says, or all.
+            entry: where they start; by default where the program says, or at 0.
             four_contexts: by default as the program says.
             locations: memory and address of each structure that the source declares.
 
@@ -162,9 +160,10 @@ class Board:
         wanted = None if four_contexts is None else 4 if four_contexts else 8
         loaded = as_program(program, locations=locations, contexts=wanted)
         mode = wanted or loaded.contexts
-        enabled = _mask(contexts, 2 if mode == 4 else 1)
-        if not 0 <= entry < len(loaded.words):
-            raise InputError(f"{entry!r}: must be 0 to {len(loaded.words) - 1}", key="entry")
+        enabled = _mask(contexts, 2 if mode == 4 else 1) & (0xFF if contexts is not None else loaded.started)
+        first = loaded.entry if entry is None else entry
+        if not 0 <= first < len(loaded.words):
+            raise InputError(f"{first!r}: must be 0 to {len(loaded.words) - 1}", key="entry")
         structures = [self._structure(name) for name in loaded.structures] or None
         rows = build_rows(loaded.words, structures, contexts=mode)
         if self.now:
@@ -175,16 +174,32 @@ class Board:
             loaded.words,
             rows=rows,
             contexts=enabled,
-            entry=entry,
+            entry=first,
             four_contexts=mode == 4,
+            modes=loaded.mode_bits,
             start=self.now,
         )
-        modes = sum(_MODES.get(mode, 0) for mode in loaded.modes.items())
-        if modes:
-            csr = self.me[number].csr
-            csr["CTX_ENABLES"] = csr["CTX_ENABLES"] | modes
         self.me[number].program = loaded
+        self.me[number].preset(loaded.initial_registers)
+        places = {name.lower(): location for name, location in (locations or {}).items()}
+        for initial in loaded.initial_memory:
+            self._preset_memory(number, initial, places.get(initial.structure.lower()))
         return loaded
+
+    def _preset_memory(self, engine: int, initial: InitialMemory, location: Location | None) -> None:
+        """Initial contents of a structure."""
+        if location is None or location.memory == "dram":  # there, elements may lie further apart than they are long
+            raise InputError("has initial contents; preset them by address", key=f"structure {initial.structure}")
+        first = (location.base + initial.offset_bytes) // 4
+        words = self.me[engine].local_memory if location.memory == "local" else self.memory(location.memory).words
+        words[first : first + len(initial.values)] = initial.values
+
+    def memory(self, name: str) -> Memory:
+        """A memory by name: "scratch", "sram0", "sram1" or "dram"."""
+        memories = {memory.name: memory for memory in (self.scratch, *self.sram, self.dram)}
+        if name not in memories:
+            raise InputError(f"{name!r}: there are {', '.join(memories)}", key="memory")
+        return memories[name]
 
     def _structure(self, name: str | None) -> int:
         """Number of a structure in the counters; 0 is (unnamed)."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ixp_emu.assembler import Program, RegisterName
+from ixp_emu.assembler import InitialRegister, Program, RegisterName
 from ixp_emu.board.memory import check_word
 from ixp_emu.chip.chip import cycle_accounts
 from ixp_emu.chip.codes import ME_EXECUTING, ME_STALLED, ME_STOPPED
@@ -45,8 +45,15 @@ _FILES = {
     "dram_out": DRAM_OUT,
     "neighbor": NEIGHBOR,
 }
-_SOURCE_FILES = {"a": "gpr_a", "b": "gpr_b", "@a": "gpr_a", "@b": "gpr_b", "n$": "neighbor"}
-_TRANSFER_FILES = {"$": "sram", "$$": "dram"}
+_SOURCE_FILES = {
+    "a": "gpr_a",
+    "b": "gpr_b",
+    "@a": "gpr_a",
+    "@b": "gpr_b",
+    "n$": "neighbor",
+    "$": "sram_in",
+    "$$": "dram_in",
+}
 
 _Registers = npt.NDArray[np.uint32]
 
@@ -164,11 +171,11 @@ class Context(_RegisterFiles):
             InputError: see :meth:`Microengine.registers_of`, or it has lain in several registers.
         """
         register = self._only(name)
-        return int(self._view(register, "in")[register.number])
+        return int(self.view(register)[register.number])
 
     def __setitem__(self, name: str, value: int) -> None:
         register = self._only(name)
-        self._view(register, "in")[register.number] = check_word(value, what=name)
+        self.view(register)[register.number] = check_word(value, what=name)
 
     def _only(self, name: str) -> RegisterName:
         registers = self._engine.registers_of(name)
@@ -177,9 +184,10 @@ class Context(_RegisterFiles):
             raise InputError(f"lies in {places} in parts of its life; read these", key=f"register {name}")
         return registers[0]
 
-    def _view(self, register: RegisterName, side: str) -> _Registers:
-        name = _SOURCE_FILES.get(register.file) or f"{_TRANSFER_FILES[register.file]}_{side}"
-        view: _Registers = getattr(self._engine if register.file.startswith("@") else self, name)
+    def view(self, register: RegisterName) -> _Registers:
+        """The registers that a register's number counts in; of transfer registers, those that programs read."""
+        owner = self._engine if register.file.startswith("@") else self
+        view: _Registers = getattr(owner, _SOURCE_FILES[register.file])
         return view
 
 
@@ -287,6 +295,13 @@ class Microengine(_RegisterFiles):
         """Where its cycles went: executing, aborted, stalled, idle; they sum to the cycles of the run."""
         accounts = cycle_accounts(self.board.chip, self.board.now)
         return {name: int(values[self.number]) for name, values in accounts.items()}
+
+    def preset(self, values: Iterable[InitialRegister]) -> None:
+        """Give registers the values that a program wants at its start."""
+        for initial in values:
+            contexts = self.contexts.values() if initial.context is None else [self.context(initial.context)]
+            for context in contexts:
+                context.view(initial.register)[initial.register.number] = initial.value
 
     def registers_of(self, name: str) -> Sequence[RegisterName]:
         """Where a register of the source lies.

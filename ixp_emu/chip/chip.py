@@ -223,6 +223,7 @@ def load_program(
     contexts: int = 0xFF,
     entry: int = 0,
     four_contexts: bool = False,
+    modes: int = 0,
     start: int = 0,
 ) -> None:
     """Load a program into an ME that does not run, and start it.
@@ -233,6 +234,7 @@ def load_program(
         rows: the words decoded (by :func:`build_rows`), if they are at hand.
         contexts: mask of enabled contexts.
         entry: start address.
+        modes: further bits of CTX_ENABLES, such as 20, next neighbour self mode.
         start: the cycle it starts in, to which the chip has run.
     """
     words = words or ()
@@ -242,7 +244,8 @@ def load_program(
     me = chip["me"][engine]
     store_program(chip, engine, words, rows, four_contexts=four_contexts)
     me["enabled"] = contexts & (0x55 if four_contexts else 0xFF)
-    me["csr"][LOCAL_CSRS["CTX_ENABLES"].address >> 2] = four << 31 | int(me["enabled"]) << 8
+    me["csr"][LOCAL_CSRS["CTX_ENABLES"].address >> 2] = four << 31 | modes | int(me["enabled"]) << 8
+    me["lm_global"] = (modes >> 16) & 3
     me["context_step"] = 1 + four
     me["ready"] = 0xFF
     me["request"][:] = 1  # voluntary

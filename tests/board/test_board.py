@@ -187,6 +187,44 @@ def test_steps_of_a_run_do_not_matter() -> None:
     assert records[0] == records[1] == records[2]
 
 
+VALUES = """
+.num_contexts 8
+.local_mem weights {memory} 16 16
+.init weights 1, 2, 4, 8
+.reg @rounds, at, start
+.reg read $x[4]
+.sig s
+.init @rounds 100
+.init_ctx 3 start 5
+.init_ctx 0x28
+.entry go#
+done#:
+    ctx_arb[kill]
+go#:
+    alu[@rounds, start, +, @rounds]
+    br[done#]
+"""
+
+
+@pytest.mark.parametrize("memory", ["local", "scratch", "sram1"])
+def test_values_that_a_program_wants_at_its_start(memory: str) -> None:
+    board = Board()
+    program = board.load(2, VALUES.format(memory=memory), locations={"Weights": Location(memory, 0x40)})
+    words = board.me[2].local_memory if memory == "local" else board.memory(memory).words
+    assert words[0x40 // 4 - 1 : 0x40 // 4 + 5].tolist() == [0, 1, 2, 4, 8, 0]
+    assert (board.me[2].context(3)["start"], board.me[2].context(5)["start"]) == (5, 0)
+    board.run(40)
+    assert board.me[2].context(0)["@rounds"] == 105
+    assert [context.instructions for context in board.me[2].contexts.values()] == [0, 0, 0, 3, 0, 3, 0, 0]
+    other = Board()
+    other.load(2, program, contexts=[1], entry=0, locations={"weights": Location(memory, 0x40)})
+    other.run(40)
+    assert [context.instructions for context in other.me[2].contexts.values()] == [0, 1, 0, 0, 0, 0, 0, 0]
+    with pytest.raises(InputError) as caught:
+        other.load(3, program)
+    assert str(caught.value) == "structure weights: has initial contents; preset them by address"
+
+
 # --- presets --------------------------------------------------------------------------------------------------------
 
 

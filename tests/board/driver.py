@@ -61,6 +61,8 @@ SRAM = 0x8000_0000
 NOP = 0xF000_0C03_00
 KILL = 0xE000_0100_00
 TRIES = 10_000
+SETTLE = 1_000
+"""Cycles after a reset in which commands that were under way come back; on a board the accesses alone take longer."""
 
 
 def parity_of(bits: int) -> int:
@@ -118,6 +120,7 @@ class Driver:
         held = self.read(RESET1)
         self.write(RESET1, held | mask)
         self.write(RESET1, held & ~mask & 0xFFFF_FFFF)
+        self.board.run(SETTLE)
 
     def start_timestamps(self) -> None:
         value = self.read(MISC_CONTROL)

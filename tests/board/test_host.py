@@ -221,6 +221,9 @@ def test_a_put_into_a_full_ring_is_a_fault() -> None:
     with pytest.raises(ChipFault) as caught:
         board.host.write(0xCB40000C, 129)
     assert str(caught.value) == "chip a, cycle 9: put into a full ring"
+    assert board.host.read(0xCB40000C) == 1  # it can still be looked at
+    with pytest.raises(ChipFault):
+        board.run(1)
 
 
 def test_the_host_and_a_program_share_a_ring() -> None:

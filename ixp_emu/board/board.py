@@ -179,6 +179,7 @@ class Board:
             modes=loaded.mode_bits,
             start=self.now,
         )
+        self.host.release(number)
         self.me[number].program = loaded
         self.me[number].preset(loaded.initial_registers)
         places = {name.lower(): location for name, location in (locations or {}).items()}

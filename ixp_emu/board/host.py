@@ -241,6 +241,10 @@ class Host:
         """Whether a microengine is held in reset."""
         return bool(self._global["reset1"] >> _engine_id(engine) & 1)
 
+    def release(self, engine: int) -> None:
+        """Take a microengine out of reset as far as the host knows; it gets a program otherwise."""
+        self._global["reset1"] &= ~(1 << _engine_id(engine))
+
     def read_local_csr(self, engine: int, address: int) -> int:
         """A local CSR of a microengine by its byte address."""
         if address in ControlStoreAccess.ADDRESSES:

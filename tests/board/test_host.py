@@ -397,6 +397,15 @@ def test_reset_stops_an_engine_and_keeps_what_it_holds() -> None:
     assert board.me[5].context(0)["n"] == count + 10
 
 
+def test_loading_takes_an_engine_out_of_reset() -> None:
+    board = Board(cold=True)
+    board.load("1:2", ".reg n\nagain#:\nalu[n, n, +, 1]\nbr[again#]\n", contexts=[2])
+    assert board.host.read(0xC0004A10) == 0x000B_000F
+    board.run(40)
+    assert board.me["1:2"].context(2)["n"] == 10
+    assert board.host.read(csr(6, "CTX_ENABLES")) == 0x400
+
+
 def test_csrs_by_name() -> None:
     board = Board()
     csrs = board.me["0:2"].csr
@@ -467,48 +476,3 @@ def test_host_media_writes_act_in_the_next_cycle() -> None:
         assert board.chip["full_count"] == 0
         board.run(1)
         assert board.chip["full_count"] == 1
-
-
-# --- when accesses happen -------------------------------------------------------------------------------------------
-
-
-def service_cycle(board: Board, issued: int) -> int:
-    """When an idle in-order unit serves a read issued in a cycle (docs/hardware-model.md, 3)."""
-    hardware = board.hardware
-    granted = -(-(issued + hardware["command.fifo_latency"]) // 2) * 2
-    return granted + hardware["command.bus_latency"] + hardware["command.decode"]
-
-
-@pytest.mark.parametrize(("memory", "first"), [("scratch", 0xCA00_0000), ("sram", 0x8000_0000)])
-@pytest.mark.parametrize("late", [0, 1])
-@pytest.mark.parametrize("offset", [3, 4])
-def test_a_write_of_the_host_is_seen_by_services_behind_it(memory: str, first: int, late: int, offset: int) -> None:
-    """One in the last phase of the cycle before a service counts for it, one in the cycle of the service does not."""
-    board = Board()
-    source = ".reg read $x\n.sig s\n" + "nop\n" * offset + f"{memory}[read, $x, 0, 0, 1], ctx_swap[s]\nctx_arb[kill]\n"
-    board.load(0, source, contexts=[0])
-    board.run(service_cycle(board, offset) + late)
-    board.host.write(first, 1234)
-    board.run(500)
-    assert board.me[0].context(0)["$x"] == (0 if late else 1234)
-
-
-@pytest.mark.parametrize("late", [0, 1])
-def test_the_host_reads_what_was_written_up_to_its_cycle(late: int) -> None:
-    """A write pulls its data first: served when it is there, and read by the host from that cycle's last phase on."""
-    board = Board()
-    source = """
-    .reg a
-    .reg write $x
-    .sig s
-        immed[a, 0x111]
-        alu[$x, --, b, a]
-        scratch[write, $x, 0, 0, 1], ctx_swap[s]
-        ctx_arb[kill]
-    """
-    board.load(0, source, contexts=[0])
-    hardware = board.hardware
-    requested = service_cycle(board, 2)
-    served = requested + requested % 2 + hardware["sbus.longword_cycles"] + hardware["pull.latency"]
-    board.run(served + late)
-    assert board.host.read(0xCA00_0000) == (0x111 if late else 0)

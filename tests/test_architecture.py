@@ -14,6 +14,7 @@ MAY_IMPORT = {  # part -> the other parts it may use; docs/design.md, "Folders"
     "isa": {"errors"},
     "assembler": {"isa", "errors"},
     "chip": {"isa", "errors"},
+    "board": {"chip", "assembler", "isa", "errors"},
     "placement": {"chip", "assembler", "errors"},
     "cluster": {"placement", "chip", "assembler", "isa", "errors"},
     "report": {"cluster", "placement", "chip", "assembler", "isa", "errors"},

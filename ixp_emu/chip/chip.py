@@ -224,8 +224,9 @@ def load_program(
     entry: int = 0,
     four_contexts: bool = False,
     modes: int = 0,
+    start: int = 0,
 ) -> None:
-    """Load a program into an ME and start it at cycle 0.
+    """Load a program into an ME that does not run, and start it.
 
     Parameters:
         engine: 0..7.
@@ -234,6 +235,7 @@ def load_program(
         contexts: mask of enabled contexts.
         entry: start address.
         modes: further bits of CTX_ENABLES, such as 20, next neighbour self mode.
+        start: the cycle it starts in, to which the chip has run.
     """
     words = words or ()
     four = int(four_contexts)
@@ -252,7 +254,8 @@ def load_program(
     me["pc"][:] = entry
     me["context"] = layout.CONTEXTS - 1  # so that the first choice begins with context 0
     me["state"] = ME_CHOOSING
-    schedule(chip, engine, 3, 0)
+    me["time"] = start
+    schedule(chip, engine, 3, start)
 
 
 def configure_ring(

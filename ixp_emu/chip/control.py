@@ -8,7 +8,7 @@ from ixp_emu.chip.chip import cycle_accounts
 from ixp_emu.chip.codes import ME_EXECUTING, ME_IDLE, ME_STALLED, ME_STOPPED
 from ixp_emu.chip.compiled import NEVER, kernel, u
 from ixp_emu.chip.control_store import complete_store, private_store, write_word
-from ixp_emu.chip.csr import read_csr, write_csr
+from ixp_emu.chip.csr import apply_index_writes, read_csr, write_csr
 from ixp_emu.chip.layout import CONTEXTS
 from ixp_emu.chip.queues import hasten
 from ixp_emu.isa.csr import LOCAL_CSRS
@@ -29,6 +29,7 @@ _CTX_STS = LOCAL_CSRS["ACTIVE_CTX_STS"].address
 @kernel
 def _read(chip: Any, engine: int, address: int, now: int) -> int:
     me = chip.me[u(engine)]
+    apply_index_writes(me, now)
     executing = me.context if me.state == ME_EXECUTING or me.state == ME_STALLED else -1
     return read_csr(chip, me, engine, me.context, executing, address, now)
 
@@ -36,6 +37,7 @@ def _read(chip: Any, engine: int, address: int, now: int) -> int:
 @kernel
 def _write(chip: Any, engine: int, address: int, value: int, now: int) -> None:
     me = chip.me[u(engine)]
+    apply_index_writes(me, now)
     executing = me.context if me.state == ME_EXECUTING or me.state == ME_STALLED else -1
     write_csr(chip, me, engine, me.context, executing, address, value, now, 0)
     if me.state == ME_IDLE:  # it may have become ready

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ixp_emu.assembler import Program
-from ixp_emu.chip.codes import FAULT_NAMES, ME_STALLED, Fault
+from ixp_emu.chip import diagnosis
+from ixp_emu.chip.codes import ME_STALLED
+from ixp_emu.chip.diagnosis import engine_name
 from ixp_emu.chip.layout import CONTEXTS, ENGINES
 from ixp_emu.cluster.build import ChipImage
-from ixp_emu.cluster.topology import engine_name
 
 __all__ = ["describe_fault", "waiting_lines"]
 
@@ -39,19 +40,8 @@ def describe_fault(name: str, chip: Any, image: ChipImage) -> str:
         name: of the chip.
         chip: CHIP record.
     """
-    fault, when = int(chip["fault"]), int(chip["fault_time"])
-    engine, address, detail = int(chip["fault_me"]), int(chip["fault_pc"]), int(chip["fault_detail"])
-    text = f"chip {name}, cycle {when:,}: {FAULT_NAMES[fault]}"
-    if engine < 0:
-        return text
-    program_name, program = _program_of(image, engine)
-    text += f", ME {engine_name(engine)} ({program_name})"
-    if fault in (Fault.ACCESS_OUTSIDE, Fault.RING_FULL):
-        what = f"ring {detail}" if fault == Fault.RING_FULL else f"address {detail:#x}"
-        return f"{text}, context {address}, {what}"
-    if program is not None and address < len(program.lines):
-        text += f", {_place(program, address)}"
-    return f"{text}, word {address}"
+    program_name, program = _program_of(image, int(chip["fault_me"]))
+    return diagnosis.describe_fault(name, chip, program_name, program.lines if program is not None else ())
 
 
 # --- contexts that wait ---------------------------------------------------------------------------------------------

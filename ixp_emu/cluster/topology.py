@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ixp_emu.chip.diagnosis import engine_name, engine_number
 from ixp_emu.cluster.schema import Placement, PortKind
 
 __all__ = ["Chip", "Link", "Port", "engine_name", "engine_number"]
@@ -57,20 +58,3 @@ class Link:
     kind: str
     latency_ns: int
     latency: int
-
-
-def engine_number(engine: str) -> int:
-    """The number 0 to 7 of a microengine "cluster:ME": "1:3" is 7.
-
-    Raises:
-        ValueError: any other text.
-    """
-    cluster, colon, number = engine.partition(":")
-    if not colon or cluster not in ("0", "1") or number not in ("0", "1", "2", "3"):
-        raise ValueError(f'"{engine}" is no engine "cluster:ME" from "0:0" to "1:3"')
-    return 4 * int(cluster) + int(number)
-
-
-def engine_name(number: int) -> str:
-    """The inverse of `engine_number`: 7 is "1:3"."""
-    return f"{number // 4}:{number % 4}"

@@ -355,7 +355,8 @@ def test_all_chips_stop_in_the_cycle_of_a_fault(tmp_path: Path, link: bool) -> N
     for threads in (1, 2, 2):
         run = ClusterRun(load_config(file), threads=threads)
         run.run()
-        assert run.fault == f"chip b, cycle 2,999: halt, ME 0:0 (halt), {tmp_path / 'halt.uc'}:3000, word 2999"
+        place = f"{tmp_path / 'halt.uc'}:3000"
+        assert run.fault == f"chip b, cycle 2,999: halt, ME 0:0 (halt), context 0, {place}, word 2999"
         assert run.now == 3_000
         assert run.machine.chips["published"].tolist() == [3_000, 3_000]
         reports.append(report_of(run))

@@ -1,0 +1,34 @@
+"""One chip, or several joined by cables, with memories, ports and a host: the public Python API.
+
+The user's page is docs/python-api.md.
+"""
+
+from __future__ import annotations
+
+from ixp_emu.assembler import Location, Program
+from ixp_emu.board.board import Board
+from ixp_emu.board.fault import ChipFault
+from ixp_emu.board.host import Host, HostError
+from ixp_emu.board.link import connect
+from ixp_emu.board.memory import Memory
+from ixp_emu.board.microengine import Context, Microengine
+from ixp_emu.board.port import Frame, Port
+from ixp_emu.board.program import assemble
+from ixp_emu.board.ring import Ring
+
+__all__ = [
+    "Board",
+    "ChipFault",
+    "Context",
+    "Frame",
+    "Host",
+    "HostError",
+    "Location",
+    "Memory",
+    "Microengine",
+    "Port",
+    "Program",
+    "Ring",
+    "assemble",
+    "connect",
+]

@@ -1,0 +1,62 @@
+"""Names of microengines, and the fault of a chip in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ixp_emu.chip.codes import FAULT_NAMES, Fault
+
+__all__ = ["INSTRUCTION_FAULTS", "describe_fault", "engine_name", "engine_number"]
+
+INSTRUCTION_FAULTS = frozenset(
+    (Fault.HALT, Fault.INVALID_WORD, Fault.PC_OUTSIDE, Fault.NOT_MODELLED, Fault.LOCAL_MEMORY)
+)
+"""Faults of an instruction: the record holds its address, and its context as the detail."""
+
+_COMMAND_FAULTS = frozenset((Fault.ACCESS_OUTSIDE, Fault.RING_FULL))
+"""Faults of a command: the record holds its context in the place of an address."""
+
+
+def engine_number(engine: str) -> int:
+    """The number 0 to 7 of a microengine "cluster:ME": "1:3" is 7.
+
+    Raises:
+        ValueError: any other text.
+    """
+    cluster, colon, number = engine.partition(":")
+    if not colon or cluster not in ("0", "1") or number not in ("0", "1", "2", "3"):
+        raise ValueError(f'"{engine}" is no engine "cluster:ME" from "0:0" to "1:3"')
+    return 4 * int(cluster) + int(number)
+
+
+def engine_name(number: int) -> str:
+    """The inverse of `engine_number`: 7 is "1:3"."""
+    return f"{number // 4}:{number % 4}"
+
+
+def describe_fault(name: str, chip: Any, program: str, lines: Sequence[tuple[str, int]]) -> str:
+    """The fault of a chip that has one.
+
+    Parameters:
+        name: of the chip.
+        chip: CHIP record.
+        program: name of what the ME with the fault runs.
+        lines: (file, line) of its words, as far as known.
+    """
+    fault, when = int(chip["fault"]), int(chip["fault_time"])
+    engine, address, detail = int(chip["fault_me"]), int(chip["fault_pc"]), int(chip["fault_detail"])
+    text = f"chip {name}, cycle {when:,}: {FAULT_NAMES[fault]}"
+    if engine < 0:
+        return text
+    text += f", ME {engine_name(engine)} ({program})"
+    if fault in _COMMAND_FAULTS:
+        what = f"ring {detail}" if fault == Fault.RING_FULL else f"address {detail:#x}"
+        return f"{text}, context {address}, {what}"
+    if fault not in INSTRUCTION_FAULTS:  # of a media register: what was written
+        return f"{text}, value {detail:#x}"
+    text += f", context {detail}"
+    if address < len(lines):
+        file, line = lines[address]
+        text += f", {file}:{line}"
+    return f"{text}, word {address}"

@@ -199,7 +199,7 @@ def set_up_ports(chip: Any, count: int) -> None:
 def load_program(
     chip: Any,
     engine: int,
-    words: Sequence[int] | None,
+    words: Sequence[int],
     *,
     rows: NDArray[Any] | None = None,
     contexts: int = 0xFF,
@@ -215,7 +215,6 @@ def load_program(
         contexts: mask of enabled contexts.
         entry: start address.
     """
-    words = words or ()
     four = int(four_contexts)
     if rows is None:
         rows = build_rows(words, contexts=4 if four_contexts else 8)

@@ -331,7 +331,7 @@ def test_multiply_sequences_give_the_product(size: str, left: int, right: int) -
 def test_a_multiply_uses_each_step_s_operands_and_leaves_alu_state_alone() -> None:
     """Sum 3 x 0x22 + (5 x 0x33 << 8); flags, last result and last A operand stay those of the subtraction."""
     body = (
-        load("v", 0x1122) + load("w", 0x3344) + "alu[e, w, -, w]\nmul_step[3, v], 16x16_start\nmul_step[3, v], "
+        load("v", 0x1122) + load("w", 0x3344) + "alu[--, v, AND, 0]\nmul_step[3, v], 16x16_start\nmul_step[3, v], "
         "16x16_step1\nmul_step[5, w], 16x16_step2\nmul_step[e, --], 16x16_last\nbne[wrong#]\n"
         + read("ALU_OUT")
         + "alu[*l$index0++, --, B, e]\nalu_shf[*l$index0, --, B, e, <<0]\nwrong#:\n"

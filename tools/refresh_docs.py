@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ixp_emu.isa.reference import instruction_table
+from ixp_emu.isa.unsettled import VARIABLE, switch_table
 
 __all__ = ["INSTRUCTIONS", "PAGES", "ROOT", "Session", "comparable", "instructions_page", "refreshed", "sessions"]
 
@@ -35,6 +36,16 @@ generated: `python -m tools.refresh_docs`.
   instruction slots behind a taken branch or a swap; in parentheses the largest `defer[n]`, which fills them.
 - `source` is a section of the hardware documents the registry was written from. What is not proved on IXP2400 words is
   listed in [DEVIATIONS.md](DEVIATIONS.md), as is what assembles but does not run.
+
+"""
+
+_UNSETTLED = f"""\
+## Unsettled facts
+
+What no readable document settles is a switch of `ixp_emu/isa/unsettled.py`. A process may take other values from the
+environment: `{VARIABLE}="ffs_of_zero=32,logic_clears_carry=0"`. They are read once, when the program starts; the
+engine is compiled anew for values it has not seen. `ixpemu hardware` prints all switches, a report holds those that are
+not at their default, a checkpoint is only taken up with the values it was saved with.
 
 """
 
@@ -72,7 +83,7 @@ class Session:
 
 def instructions_page() -> str:
     """The text of ``docs/instructions.md``."""
-    return _INTRODUCTION + instruction_table()
+    return f"{_INTRODUCTION}{instruction_table()}\n{_UNSETTLED}{switch_table()}"
 
 
 def sessions(text: str) -> Iterator[Session]:

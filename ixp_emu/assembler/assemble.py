@@ -302,6 +302,8 @@ class _Assembly:
             return None
         resolver = self._resolver(word.scope)
         try:
+            if isa.is_nfp_mnemonic(source.mnemonic):
+                raise SourceError(word.place, str(isa.nfp_only(source.mnemonic)))
             if source.mnemonic not in isa.MNEMONICS:
                 raise SourceError(word.place, f"unknown instruction or macro '{source.mnemonic}'")
             arguments = [

@@ -24,6 +24,7 @@ _INDEX_OF_CSR = {
         "T_INDEX_BYTE_INDEX": (isa.RegisterKind.SRAM_INDEX, isa.RegisterKind.DRAM_INDEX),
     }.items()
 }
+_WRITE_SPACING = {csr.address: csr.write_spacing for csr in isa.LOCAL_CSRS.values()}
 # Operations whose left operand an indirect shift can take its amount from.
 _SHIFT_SOURCES = frozenset({"b", "not_b", "and", "and_not", "xor", "or"})
 _CRC_TO_CRC = 1
@@ -124,6 +125,10 @@ def _check_distances(
                     f"{csr.name} was written {distance} instructions before: {csr.effect_latency} must stand between, "
                     "the old index is used",
                 )
+        if earlier.operation.name == name == "local_csr_wr":
+            spacing = _WRITE_SPACING[earlier.csr] and _WRITE_SPACING[instruction.csr]
+            if distance < spacing:
+                diagnostics.warn(place, f"{spacing} instruction must stand between two writes of signal CSRs")
         if earlier.operation.name.startswith("crc_"):
             if name.startswith("crc_") and distance < _CRC_TO_CRC:
                 diagnostics.warn(place, f"{_CRC_TO_CRC} instruction must stand between two crc instructions")

@@ -20,7 +20,8 @@ def disassemble(words: Sequence[int], *, contexts: int = 8) -> str:
     for word in words:
         try:
             instruction = isa.decode(word, contexts=contexts)
-            usable = _is_canonical(instruction, word, contexts) and _targets(instruction) <= set(range(len(words) + 1))
+            inside = all(address <= len(words) for address in _targets(instruction))
+            usable = inside and _is_canonical(instruction, word, contexts)
             decoded.append(instruction if usable else None)
         except isa.InvalidWord:
             decoded.append(None)
@@ -64,8 +65,9 @@ def _targets(instruction: isa.Instruction) -> set[int]:
 
 
 def _is_canonical(instruction: isa.Instruction, word: int, contexts: int) -> bool:
-    """Whether the assembler would place the operands on the same ports."""
+    """Whether the assembler makes the same word of the instruction's text."""
+    bound = isa.canonical(instruction)
     try:
-        return isa.encode(instruction.replace_registers({}), contexts=contexts) == word
+        return bound is not None and isa.encode(bound, contexts=contexts) == word
     except isa.IsaError:
         return False

@@ -128,6 +128,8 @@ class Resolver:
                 if address is None:
                     raise ExpressionError(f"label '{node.name}#' is not defined")
                 return Argument(f"{node.name}#", Label(node.name, address))
+            case IndexRegister() if node.file not in _INDEX_KINDS:
+                return Argument(source_text(node))
             case IndexRegister():
                 offset = 0 if node.offset is None else evaluate(node.offset, self)
                 return Argument(source_text(node), Register(_INDEX_KINDS[node.file], offset=offset, step=node.step))

@@ -120,15 +120,23 @@ def _pull_master(unit: int) -> int:
 
 
 @small
-def _request_pull(chip: Any, slot: int, command: Any, time: int) -> None:
-    bus = 2 if command.unit == DRAM else bus_of(command.me)
-    queue = chip.pull[u(bus), u(_pull_master(command.unit))]
+def _append_pull(chip: Any, queue: Any, slot: int) -> None:
     if queue.count == 0:
         queue.head = slot
     else:
         chip.pool[u(queue.tail)].pull_next = slot
     queue.tail = slot
     queue.count += 1
+
+
+@small
+def _request_pull(chip: Any, slot: int, command: Any, time: int) -> None:
+    bus = 2 if command.unit == DRAM else bus_of(command.me)
+    queue = chip.pull[u(bus), u(_pull_master(command.unit))]
+    if bus == 2 and queue.count >= chip.dpull_depth:
+        _append_pull(chip, chip.dpull_waiting, slot)
+        return
+    _append_pull(chip, queue, slot)
     chip.pull_waiting[u(bus)] |= 1 << _pull_master(command.unit)
     hasten(chip, PULL + bus, 0, edge(max(time, chip.pull_free[u(bus)])))
 
@@ -147,6 +155,11 @@ def pull_step(chip: Any, bus: int, time: int) -> None:
             continue
         queue.head = command.pull_next
         queue.count -= 1
+        if bus == 2 and chip.dpull_waiting.count > 0:
+            waiting_slot = s64(chip.dpull_waiting.head)
+            chip.dpull_waiting.head = chip.pool[u(waiting_slot)].pull_next
+            chip.dpull_waiting.count -= 1
+            _append_pull(chip, queue, waiting_slot)
         if queue.count == 0:
             chip.pull_waiting[u(bus)] &= ~(1 << master)
         words = s64(command.pull_words)

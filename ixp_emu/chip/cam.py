@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.compiled import compiled, s64, u
+from ixp_emu.chip.compiled import compiled, s64, small, u
+from ixp_emu.isa.unsettled import setting
 
-__all__ = ["cam_lookup", "cam_touch"]
+__all__ = ["STATE_BIT", "cam_lookup", "cam_touch", "lm_addr_of_entry"]
+
+_ENTRY_BIT = setting("cam_lm_addr_entry_bit")
+STATE_BIT = setting("cam_read_state_bit")
+"""Lowest bit of the state that ``cam_read_state`` returns."""
+
+
+@small
+def lm_addr_of_entry(entry: int, value: int) -> int:
+    """Word address that the token ``lm_addr0[value]`` of a lookup puts into LM_ADDR."""
+    return (((value << 4) | entry) << (_ENTRY_BIT - 2)) & 1023
 
 
 @compiled

@@ -43,6 +43,7 @@ _SPECIFICATION = {
     "pull_latency": "pull.latency",
     "sbus_depth": "sbus.push_depth",
     "dbus_depth": "dbus.push_depth",
+    "dpull_depth": "dbus.pull_depth",
     "ring_lag": "scratch.ring_flag_lag",
     "ring_margin": "scratch.ring_full_margin",
     "hash_cycles": "hash.key_cycles",
@@ -61,6 +62,9 @@ _SPECIFICATION = {
     "dram_precharge": "dram.precharge",
     "dram_write_recovery": "dram.write_recovery",
     "dram_turnaround": "dram.turnaround",
+    "dram_ras": "dram.ras",
+    "dram_row_cycle": "dram.row_cycle",
+    "dram_activate_gap": "dram.activate_gap",
     "refresh_interval": "dram.refresh_interval",
     "refresh_cycles": "dram.refresh_cycles",
     "me_khz": "me_clock_khz",
@@ -159,6 +163,7 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
     chip["bank"]["row"][:] = -1
     chip["bank_last"] = hardware["dram.banks"] - 1
     chip["dram_last_write"] = -1
+    chip["dram_last_activate"] = -hardware["dram.activate_gap"]
     chip["refresh_due"] = hardware["dram.refresh_interval"]
     chip["rx_end"] = chip["tx_end"] = NEVER
     chip["port"]["wire_end"][:] = NEVER

@@ -29,6 +29,7 @@ __all__ = [
     "ROW_SHARED",
     "ROW_TRANSFER",
     "Command",
+    "Ddr",
     "Fault",
     "Kind",
     "Shift",
@@ -120,6 +121,19 @@ class _Command(NamedTuple):
 
 
 Command = _Command()
+
+
+class _Ddr(NamedTuple):
+    """DDR commands, as the log names them."""
+
+    ACTIVATE: int = 0
+    PRECHARGE: int = 1
+    READ: int = 2
+    WRITE: int = 3
+    REFRESH: int = 4
+
+
+Ddr = _Ddr()
 
 
 ME_STOPPED = 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
 import numba
+
+from ixp_emu.errors import InputError
 
 __all__ = ["compile_engine", "is_compiled"]
 
@@ -34,6 +37,9 @@ def compile_engine() -> float:
 
 
 if __name__ == "__main__":
-    known = is_compiled()
-    seconds = compile_engine()
+    try:
+        known = is_compiled()
+        seconds = compile_engine()
+    except InputError as error:
+        sys.exit(f"ixpemu: {error}")
     print(f"engine {'loaded from the cache' if known else 'compiled'} in {seconds:.1f} s")

@@ -1,7 +1,7 @@
 """Compilation settings and the few machine-level operations that numba does not offer.
 
-Kernels are cached in a folder named after a hash of the package's sources, because numba's own check sees only the
-file of the cached function, not of its callees.
+Kernels are cached in a folder named after a hash of the package's sources and of the unsettled switches that are set,
+because numba's own check sees only the file of the cached function, not of its callees.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from ixp_emu.isa.unsettled import changed
 
 __all__ = [
     "NEVER",
@@ -47,7 +49,7 @@ NEVER = 1 << 62
 def _cache_folder() -> Path:
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    digest.update(f"{numba.__version__} {np.__version__}".encode())
+    digest.update(f"{numba.__version__} {np.__version__} {sorted(changed().items())}".encode())
     for source in sorted(package.rglob("*.py")):
         if source.parent.name in ("isa", "chip"):
             digest.update(source.read_bytes())

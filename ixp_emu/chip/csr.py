@@ -14,6 +14,7 @@ from ixp_emu.chip.layout import CONTEXTS, ENGINES, INBOX_SLOTS
 from ixp_emu.chip.operands import lm_copy
 from ixp_emu.chip.queues import allocate, release
 from ixp_emu.isa.csr import LOCAL_CSRS
+from ixp_emu.isa.unsettled import setting
 
 __all__ = [
     "INSTRUCTION_DELAY",
@@ -27,6 +28,7 @@ __all__ = [
 
 INSTRUCTION_DELAY = LOCAL_CSRS["ACTIVE_LM_ADDR_0"].effect_latency + 1
 """An index written by an instruction at t is seen by instructions from t + this on."""
+_CHAIN = setting("neighbour_chain")
 
 _T_INDEX = 2
 _BYTE_INDEX = 3
@@ -312,9 +314,10 @@ def read_csr(chip: Any, me: Any, engine: int, context: int, executing: int, addr
 
 
 @compiled
-def _neighbour_signal(chip: Any, me: Any, target: int, context: int, value: int, time: int) -> None:
+def _neighbour_signal(chip: Any, me: Any, engine: int, step: int, context: int, value: int, time: int) -> None:
     signal = (value >> 3) & 15
-    if target < 0 or target >= ENGINES or signal == 0:
+    target = engine + step
+    if target // _CHAIN != engine // _CHAIN or signal == 0:
         return
     slot = allocate(chip)
     command = chip.pool[u(slot)]
@@ -373,9 +376,9 @@ def write_csr(
     elif address == _CRC:
         me.crc = value
     elif address == _NEXT:
-        _neighbour_signal(chip, me, engine + 1, context, value, time)
+        _neighbour_signal(chip, me, engine, 1, context, value, time)
     elif address == _PREVIOUS:
-        _neighbour_signal(chip, me, engine - 1, context, value, time)
+        _neighbour_signal(chip, me, engine, -1, context, value, time)
     elif address == _CTX_ENABLES:
         _write_enables(chip, me, value, time)
     elif address == _NN_PUT:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.codes import Command, Fault
-from ixp_emu.chip.compiled import NEVER, compiled, load_u32, s64, small, store_u32, u
+from ixp_emu.chip.codes import Command, Ddr, Fault
+from ixp_emu.chip.compiled import NEVER, compiled, load_u32, s64, small, store_field, store_u32, u
 from ixp_emu.chip.delivery import complete, free_inlet, reply
-from ixp_emu.chip.layout import DRAM, PAGE_SHIFT, UNIT
+from ixp_emu.chip.layout import DDR, DRAM, PAGE_SHIFT, UNIT, offset_of
 from ixp_emu.chip.queues import append, edge, event_key, fail, pop
 
 __all__ = ["dram_step"]
+
+_DDR_BYTES = DDR.itemsize
+_DDR_START = offset_of(DDR, "data_start")
+_DDR_END = offset_of(DDR, "data_end")
+_DDR_COMMAND = offset_of(DDR, "command")
+_DDR_ROW = offset_of(DDR, "row")
 
 
 @small
@@ -18,21 +24,52 @@ def _is_write(code: int) -> bool:
     return code == Command.WRITE or code == Command.RBUF_RD
 
 
+@small
+def _log(chip: Any, what: int, time: int, bank: int, row: int, start: int, end: int) -> None:
+    """Note a DDR command, if somebody asked for the log (tests and calibration do)."""
+    if chip.ddr_count < chip.ddr_capacity:
+        at = chip.ddr_rows + chip.ddr_count * _DDR_BYTES
+        store_field(at, time)
+        store_field(at + _DDR_START, start)
+        store_field(at + _DDR_END, end)
+        store_field(at + _DDR_ROW, row)
+        store_field(at + _DDR_COMMAND, what | ((bank & 0xFFFFFFFF) << 32))
+        chip.ddr_count += 1
+
+
+@small
+def _refresh_time(chip: Any) -> int:
+    """The first edge at which the refresh that is due can start."""
+    start = max(chip.refresh_due, chip.dram_bus_free)
+    closing = 0
+    for index in range(chip.banks):
+        bank = chip.bank[u(index)]
+        if bank.row >= 0:
+            closing = s64(chip.dram_precharge)
+            start = max(start, bank.precharge_ok)
+    for index in range(chip.banks):
+        start = max(start, chip.bank[u(index)].activate_ok - closing)
+    return edge(start)
+
+
 @compiled
 def _catch_up_refresh(chip: Any, time: int) -> None:
-    """Start every refresh that was due, with the bus and all banks free, at or before this edge."""
+    """Start every refresh that was due and possible at or before this edge."""
     while chip.refresh_due <= time:
-        start = max(chip.refresh_due, chip.dram_bus_free)
-        for bank in range(chip.banks):
-            start = max(start, chip.bank[u(bank)].busy)
-        start = edge(start)
+        start = _refresh_time(chip)
         if start > time:
             return
-        end = start + chip.refresh_cycles
-        chip.dram_bus_free = end
-        for bank in range(chip.banks):
-            chip.bank[u(bank)].row = -1
-            chip.bank[u(bank)].busy = end
+        refresh = start
+        for index in range(chip.banks):
+            if chip.bank[u(index)].row >= 0:
+                refresh = start + chip.dram_precharge
+        if refresh > start:
+            _log(chip, Ddr.PRECHARGE, start, -1, -1, 0, 0)
+        _log(chip, Ddr.REFRESH, refresh, -1, -1, 0, 0)
+        for index in range(chip.banks):
+            bank = chip.bank[u(index)]
+            bank.row = -1
+            bank.activate_ok = refresh + chip.refresh_cycles
         chip.refresh_due += chip.refresh_interval
 
 
@@ -53,7 +90,7 @@ def _distribute(chip: Any, time: int) -> None:
 
 
 @small
-def _activation(chip: Any, bank: Any, command: Any) -> int:
+def _lead(chip: Any, bank: Any, command: Any) -> int:
     """Cycles before the column command: 0 for an open row."""
     if bank.row == command.row:
         return 0
@@ -85,10 +122,14 @@ def _eligible_time(chip: Any, index: int) -> int:
             chip.blocked_units |= 1 << DRAM
             return NEVER
         time = 0
-    before = _activation(chip, bank, command)
-    if before > 0:
-        time = max(time, bank.busy)
-    return max(time, chip.dram_bus_free + _turnaround(chip, write) - before - chip.dram_cas)
+    lead = _lead(chip, bank, command)
+    if lead > 0:
+        to_activate = lead - chip.dram_activate
+        activate = max(bank.activate_ok, chip.dram_last_activate + chip.dram_activate_gap)
+        time = max(time, activate - to_activate)
+        if to_activate > 0:
+            time = max(time, bank.precharge_ok)
+    return max(time, chip.dram_bus_free + _turnaround(chip, write) - lead - chip.dram_cas)
 
 
 @compiled
@@ -130,13 +171,23 @@ def _schedule(chip: Any, index: int, time: int) -> None:
     chip.structure_refs[u(DRAM), structure] += 1
     chip.structure_longwords[u(DRAM), structure] += quadwords * 2
     chip.queue_wait[u(DRAM)] += time - command.ready
-    start = time + _activation(chip, bank, command) + chip.dram_cas
+    lead = _lead(chip, bank, command)
+    start = time + lead + chip.dram_cas
     end = start + quadwords * chip.longword_cycles[u(DRAM)]
     chip.unit_busy[u(DRAM)] += quadwords * chip.longword_cycles[u(DRAM)]
     chip.dram_bus_free = end
     chip.dram_last_write = write
-    bank.row = command.row
-    bank.busy = end + (chip.dram_write_recovery if write else 0)
+    if lead > 0:
+        activate = time + lead - chip.dram_activate
+        if activate > time:
+            _log(chip, Ddr.PRECHARGE, time, index, s64(bank.row), 0, 0)
+        _log(chip, Ddr.ACTIVATE, activate, index, s64(command.row), 0, 0)
+        bank.row = command.row
+        bank.activate_ok = activate + chip.dram_row_cycle
+        bank.precharge_ok = activate + chip.dram_ras
+        chip.dram_last_activate = activate
+    bank.precharge_ok = max(bank.precharge_ok, end + (chip.dram_write_recovery if write else 0))
+    _log(chip, Ddr.WRITE if write else Ddr.READ, time + lead, index, s64(command.row), start, end)
     bank.skipped = 0
     chip.bank_last = index
     memory = chip.memory[u(DRAM)] + address
@@ -190,8 +241,5 @@ def dram_step(chip: Any, time: int) -> None:
             _schedule(chip, index, time)
     following = _next_time(chip, time)
     if chip.refresh_due <= time and following < NEVER:  # a refresh waits for banks and bus
-        wait = chip.dram_bus_free
-        for bank in range(chip.banks):
-            wait = max(wait, chip.bank[u(bank)].busy)
-        following = min(following, edge(max(wait, time + 2)))
+        following = min(following, max(_refresh_time(chip), time + 2))
     chip.keys[u(UNIT + DRAM)] = NEVER if following == NEVER else event_key(following, 1, UNIT + DRAM)

@@ -103,6 +103,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "replies a unit may have under way to a cluster bus; covers the controller delay at full rate",
     ),
     _p("dbus.push_depth", 40, "requests", 2, 64, "documented", _HRM + ": D_push request FIFO, 64 deep, full at 40"),
+    _p("dbus.pull_depth", 6, "requests", 1, 64, "documented", _HRM + ": D_pull request FIFO, 8 deep, full at 6"),
     # Scratch, hash, CAP
     _p("scratch.size_bytes", 16_384, "bytes", 1_024, 1 << 16, "documented", "16 KB scratchpad", form=_LONGWORDS),
     _p(
@@ -220,6 +221,9 @@ PARAMETERS: tuple[Parameter, ...] = (
     _p("dram.activate", 12, "cycles", 1, 100, "assumed", "tRCD, about 20 ns"),
     _p("dram.precharge", 12, "cycles", 1, 100, "assumed", "tRP, about 20 ns"),
     _p("dram.write_recovery", 9, "cycles", 0, 100, "assumed", "tWR, 15 ns"),
+    _p("dram.ras", 26, "cycles", 1, 200, "assumed", "tRAS, an open row stays open for about 42 ns"),
+    _p("dram.row_cycle", 38, "cycles", 1, 300, "assumed", "tRC, activate to activate of one bank, about 63 ns"),
+    _p("dram.activate_gap", 10, "cycles", 0, 100, "assumed", "tRRD, activates of different banks, about 15 ns"),
     _p("dram.turnaround", 8, "cycles", 0, 100, "assumed", "read/write change of the data bus, two DDR clocks"),
     _p("dram.refresh_interval", 4_680, "cycles", 500, 100_000, "assumed", "7.8 microseconds"),
     _p("dram.refresh_cycles", 45, "cycles", 1, 1_000, "assumed", "tRFC, 75 ns"),
@@ -258,6 +262,9 @@ PRESETS: Mapping[str, Mapping[str, int]] = MappingProxyType(
             "dram.activate": 8,
             "dram.precharge": 8,
             "dram.write_recovery": 6,
+            "dram.ras": 18,
+            "dram.row_cycle": 26,
+            "dram.activate_gap": 6,
             "dram.turnaround": 6,
             "dram.quadword_cycles": 2,
             "dram.refresh_interval": 3_120,

@@ -310,7 +310,15 @@ PORT = np.dtype(
     align=True,
 )
 
-BANK = np.dtype([("row", np.int64), ("busy", np.int64), ("skipped", np.int64)], align=True)
+BANK = np.dtype(
+    [
+        ("row", np.int64),  # open row, -1 none
+        ("activate_ok", np.int64),  # no ACT before this
+        ("precharge_ok", np.int64),  # no PRE before this
+        ("skipped", np.int64),  # times passed over to avoid a turnaround
+    ],
+    align=True,
+)
 
 _CHIP_FIELDS: list[Any] = [
     ("keys", np.int64, (32,)),
@@ -339,6 +347,7 @@ _CHIP_FIELDS: list[Any] = [
     ("pull_latency", np.int64),
     ("sbus_depth", np.int64),
     ("dbus_depth", np.int64),
+    ("dpull_depth", np.int64),
     ("ring_lag", np.int64),
     ("ring_margin", np.int64),
     ("hash_cycles", np.int64),
@@ -359,6 +368,9 @@ _CHIP_FIELDS: list[Any] = [
     ("dram_precharge", np.int64),
     ("dram_write_recovery", np.int64),
     ("dram_turnaround", np.int64),
+    ("dram_ras", np.int64),
+    ("dram_row_cycle", np.int64),
+    ("dram_activate_gap", np.int64),
     ("refresh_interval", np.int64),
     ("refresh_cycles", np.int64),
     ("me_khz", np.int64),
@@ -399,6 +411,7 @@ _CHIP_FIELDS: list[Any] = [
     # buses: 0, 1 the clusters' S buses, 2 the D bus
     ("push", QUEUE, (3, 6)),
     ("pull", QUEUE, (3, 4)),
+    ("dpull_waiting", QUEUE),  # DRAM commands for which the D_pull queue had no room
     ("push_waiting", np.int64, (3,)),  # bit per master: its queue is not empty
     ("pull_waiting", np.int64, (3,)),
     ("push_free", np.int64, (3,)),
@@ -427,7 +440,12 @@ _CHIP_FIELDS: list[Any] = [
     ("bank_last", np.int64),
     ("dram_last_write", np.int64),  # direction of the last scheduled command, -1 none
     ("dram_bus_free", np.int64),
+    ("dram_last_activate", np.int64),
     ("refresh_due", np.int64),
+    # log of DDR commands in host memory: DDR rows
+    ("ddr_rows", np.int64),
+    ("ddr_capacity", np.int64),  # 0: no log is kept
+    ("ddr_count", np.int64),
     # media
     ("msf_register", np.uint32, (0x600,)),
     ("rbuf", np.uint32, (2048,)),
@@ -508,6 +526,18 @@ INGRESS = np.dtype(
     ],
     align=True,
 )
+DDR = np.dtype(
+    [
+        ("time", np.int64),
+        ("data_start", np.int64),  # RD and WR
+        ("data_end", np.int64),
+        ("row", np.int64),  # -1 where there is none
+        ("command", np.int32),  # codes.Ddr
+        ("bank", np.int32),  # -1 for all
+    ],
+    align=True,
+)
+"""One DDR command of the log."""
 EGRESS = np.dtype([("time", np.int64), ("offset", np.int64), ("length", np.int32), ("port", np.int32)], align=True)
 
 LINK_SLOTS = 256
@@ -525,4 +555,15 @@ LINK = np.dtype(
     align=True,
 )
 """One direction of a link: a ring written by one chip and read by one other."""
-__all__ += ["BANK", "EGRESS", "INGRESS", "LINK", "LINK_FRAME_BYTES", "LINK_SLOTS", "PORT", "QUEUE", "STORE_WORDS"]
+__all__ += [
+    "BANK",
+    "DDR",
+    "EGRESS",
+    "INGRESS",
+    "LINK",
+    "LINK_FRAME_BYTES",
+    "LINK_SLOTS",
+    "PORT",
+    "QUEUE",
+    "STORE_WORDS",
+]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.cam import cam_lookup, cam_touch
+from ixp_emu.chip.cam import STATE_BIT, cam_lookup, cam_touch, lm_addr_of_entry
 from ixp_emu.chip.codes import (
     ACTION_SWAP,
     ME_CHOOSING,
@@ -40,6 +40,7 @@ from ixp_emu.chip.csr import (
 )
 from ixp_emu.chip.delivery import expect_wake, request_satisfied, take_deliveries
 from ixp_emu.chip.dispatch import alu, compiled_semantics, shift_logic
+from ixp_emu.chip.flags import logic_flag, sets_flags
 from ixp_emu.chip.issue import issue
 from ixp_emu.chip.layout import (
     CMD_ARBITER,
@@ -178,14 +179,14 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 branch = False
                 if kind < Kind.ALU_END:
                     last_a = s64(me.file[u(ia)])
-                    result, carry, overflow = alu(kind, last_a, s64(me.file[u(ib)]), carry)
+                    result, carry, overflow = alu(kind, last_a, s64(me.file[u(ib)]), carry, overflow)
                     last_result = result
                     me.file[u(idst)] = result
                 elif kind == Kind.SHIFT:
                     left = s64(me.file[u(ia)])
                     right = shifted(s64(row.special), s64(row.shift), last_a, s64(me.file[u(ib)]))
                     last_a = left
-                    result, carry, overflow = shift_logic(s64(row.option), left, right, carry)
+                    result, carry, overflow = shift_logic(s64(row.option), left, right, carry, overflow)
                     last_result = result
                     me.file[u(idst)] = result
                 elif kind == Kind.IMMED:
@@ -198,8 +199,8 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                     me.file[u(idst)] = last_result
                     if row.option:
                         result = last_result
-                        carry = 0
-                        overflow = 0
+                        carry = logic_flag(carry)
+                        overflow = logic_flag(overflow)
                 elif kind == Kind.BRANCH:
                     branch = True
                 elif kind == Kind.BRANCH_CC:
@@ -277,15 +278,18 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         leave = 0  # 1 branch, 2 swap
         if kind < Kind.ALU_END:
             left = s64(me.file[u(ia)])
-            value, carry, overflow = alu(kind, left, s64(me.file[u(ib)]), carry)
+            value, new_carry, new_overflow = alu(kind, left, s64(me.file[u(ib)]), carry, overflow)
             me.file[u(idst)] = value
-            result = value
+            if sets_flags(kind):
+                result = value
+                carry = new_carry
+                overflow = new_overflow
             last_result = value
             last_a = left
         elif kind == Kind.SHIFT:
             left = s64(me.file[u(ia)])
             right = shifted(s64(row.special), s64(row.shift), last_a, s64(me.file[u(ib)]))
-            value, carry, overflow = shift_logic(s64(row.option), left, right, carry)
+            value, carry, overflow = shift_logic(s64(row.option), left, right, carry, overflow)
             me.file[u(idst)] = value
             result = value
             last_result = value
@@ -296,6 +300,8 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 value = me.csr_value
             me.file[u(idst)] = value
             last_result = value
+            if sets_flags(kind):
+                result = value
         elif kind == Kind.BRANCH:
             target = s64(row.target)
             leave = 1
@@ -351,12 +357,14 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             last_result = value
             if row.option:
                 result = value
-                carry = 0
-                overflow = 0
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
         elif kind == Kind.IMMED_PART:
             value = _insert_bytes(s64(me.file[u(ia)]), s64(row.imm), s64(row.option))
             me.file[u(idst)] = value
             last_result = value
+            if sets_flags(kind):
+                result = value
         elif kind == Kind.BRANCH_SIGNAL:
             if time >= safe:
                 chip.keys[u(engine)] = event_key(time, 3, engine)
@@ -413,8 +421,12 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             value = cam_lookup(me, s64(me.file[u(ia)]))
             me.file[u(idst)] = value
             last_result = value
+            if sets_flags(kind):
+                result = value
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
             if row.option:
-                word = (((value >> 3) & 15) << 4) | (s64(row.imm) << 8)
+                word = lm_addr_of_entry((value >> 3) & 15, s64(row.imm))
                 index = s64(row.option) - 1
                 index_write(me, lm_copy(me, context, index), index, word, time, INSTRUCTION_DELAY)
         elif kind == Kind.CAM_WRITE:
@@ -424,12 +436,16 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             cam_touch(me, entry)
         elif kind == Kind.CAM_WRITE_STATE:
             me.cam_state[u(s64(me.file[u(ia)]) & 15)] = row.imm
-        elif kind == Kind.CAM_READ_TAG:
-            last_result = s64(me.cam_tag[u(s64(me.file[u(ia)]) & 15)])
+        elif kind == Kind.CAM_READ_TAG or kind == Kind.CAM_READ_STATE:
+            entry = s64(me.file[u(ia)]) & 15
+            last_result = s64(me.cam_tag[u(entry)])
+            if kind == Kind.CAM_READ_STATE:
+                last_result = s64(me.cam_state[u(entry)]) << STATE_BIT
             me.file[u(idst)] = last_result
-        elif kind == Kind.CAM_READ_STATE:
-            last_result = s64(me.cam_state[u(s64(me.file[u(ia)]) & 15)]) << 8
-            me.file[u(idst)] = last_result
+            if sets_flags(kind):
+                result = last_result
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
         elif kind == Kind.CAM_CLEAR:
             for entry in range(16):
                 me.cam_tag[u(entry)] = 0
@@ -439,6 +455,10 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             word = s64(me.file[u(ia)])
             me.file[u(idst)] = word
             last_result = word
+            if sets_flags(kind):
+                result = word
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
             little = s64(row.imm) >> 1
             me.crc = _crc_step(me.crc, word, s64(row.option), s64(row.special), little, s64(row.imm) & 1)
         elif kind == Kind.DOUBLE_SHIFT or kind == Kind.ASR or kind == Kind.BYTE_ALIGN:
@@ -457,9 +477,10 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 )
                 me.align_prev = right
             me.file[u(idst)] = value
-            result = value
-            carry = 0
-            overflow = 0
+            if sets_flags(kind):
+                result = value
+                carry = logic_flag(carry)
+                overflow = logic_flag(overflow)
             last_result = value
             last_a = left
         elif kind == Kind.MULTIPLY:

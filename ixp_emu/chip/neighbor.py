@@ -11,11 +11,13 @@ from ixp_emu.chip.layout import CONSTANTS, ENGINES, INBOX_SLOTS, NEIGHBOR, NEIGH
 from ixp_emu.chip.queues import allocate
 from ixp_emu.chip.rows import INDIRECT, NEIGHBOR_INDEX
 from ixp_emu.isa.csr import INP_STATES, LOCAL_CSRS
+from ixp_emu.isa.unsettled import setting
 
 __all__ = ["NN_FULL", "neighbor_access", "neighbor_state"]
 
 NN_EMPTY = INP_STATES["NN_EMPTY"]
 NN_FULL = INP_STATES["NN_FULL"]
+_CHAIN = setting("neighbour_chain")
 _RING_REGISTERS = CONSTANTS - NEIGHBOR
 _CTX_ENABLES = LOCAL_CSRS["CTX_ENABLES"].address >> 2
 
@@ -23,7 +25,9 @@ _CTX_ENABLES = LOCAL_CSRS["CTX_ENABLES"].address >> 2
 @compiled
 def _target(me: Any, engine: int) -> int:
     """The ME whose registers this one writes: itself in self mode, else the next; ENGINES for none."""
-    return engine if (s64(me.csr[u(_CTX_ENABLES)]) >> 20) & 1 else engine + 1
+    if (s64(me.csr[u(_CTX_ENABLES)]) >> 20) & 1:
+        return engine
+    return engine + 1 if (engine + 1) // _CHAIN == engine // _CHAIN else ENGINES
 
 
 @compiled

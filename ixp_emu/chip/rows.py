@@ -56,6 +56,7 @@ from ixp_emu.isa import (
     decode,
     semantics,
 )
+from ixp_emu.isa.unsettled import setting
 
 __all__ = ["ALU_FUNCTIONS", "INDIRECT", "MULTIPLY_LAST", "NEIGHBOR_INDEX", "SHIFT_FUNCTIONS", "build_rows"]
 
@@ -128,6 +129,9 @@ _INDEX_KINDS = {
     RegisterKind.DRAM_INDEX: 3,
     RegisterKind.NEIGHBOR_INDEX: NEIGHBOR_INDEX,
 }
+_STAGE_0_DISCOUNT = setting("stage_0_discount")
+_PARTIAL_READS = setting("partial_write_reads")
+_WRITE_HALF, _ZEROS = 1, 2
 _FIRST_RING = INP_STATES["SCR_RING0_STATUS"]
 _RINGS = 12
 """Rings whose status flag is a state input."""
@@ -288,12 +292,18 @@ class _Builder:
         self._operand("source", "b")
         self._operand("dst", "d", destination=True)
         if keep:
-            self._operand("dst", "a")  # the read half, for a transfer register
+            self._old_destination()
         else:
             self.row["a"] = CONSTANTS
         self._shift()
         self.row["imm"] = semantics.insert_bytes(0, 0xFFFFFFFF, self.instruction.mask)
         self.row["option"] = 1 if "load_cc" in self.instruction.tokens else 0
+
+    def _old_destination(self) -> None:
+        """Put what stays of a destination that is partly written into ``a``."""
+        self._operand("dst", "a", destination=_PARTIAL_READS == _WRITE_HALF)
+        if _PARTIAL_READS == _ZEROS and self.flags & ROW_TRANSFER:
+            self.row["a"], self.row["a_mask"] = CONSTANTS, 0
 
     def _immed(self) -> None:
         self.row["kind"] = Kind.IMMED
@@ -306,9 +316,9 @@ class _Builder:
         """Replace the bytes of a 4-bit mask."""
         self.row["kind"] = Kind.IMMED_PART
         self._operand("dst", "d", destination=True)
-        self._operand("dst", "a")
+        self._old_destination()
         self.row["b"] = CONSTANTS
-        self.row["imm"] = value
+        self.row["imm"] = value if not self.instruction.invert else ~value & 0xFFFFFFFF
         self.row["option"] = mask
 
     def _immed_w0(self) -> None:
@@ -351,7 +361,7 @@ class _Builder:
             row["kind"] = Kind.BRANCH_CC
             row["option"] = _CONDITIONS.index(suffix)
             if instruction.stage == 0:
-                row["slots"] = instruction.operation.shadow - 1
+                row["slots"] = max(instruction.operation.shadow - _STAGE_0_DISCOUNT, 0)
         elif suffix in ("context", "not_context"):
             row["kind"] = Kind.BRANCH_CTX
             row["imm"] = instruction.context
@@ -517,16 +527,29 @@ class _Builder:
         return _COMMANDS[sub_command]
 
 
-_PLAIN_KINDS = frozenset(range(Kind.ALU_END)) | {
-    Kind.SHIFT,
-    Kind.IMMED,
-    Kind.LD_FIELD,
-    Kind.BRANCH,
-    Kind.BRANCH_CC,
-    Kind.BRANCH_CTX,
-    Kind.BRANCH_BIT,
-    Kind.BRANCH_BYTE,
+# The short loop sets flags after every ALU row and after no immed: what the switches want otherwise is not plain.
+_UNUSUAL_KINDS = {
+    kind
+    for kind, name, usual in (
+        (_ALU_CODES["ffs"], "ffs_sets_nz", 1),
+        (_ALU_CODES["pop_count3"], "pop_count_sets_nz", 1),
+        (Kind.IMMED, "immed_sets_nz", 0),
+    )
+    if setting(name) != usual
 }
+_PLAIN_KINDS = (
+    frozenset(range(Kind.ALU_END))
+    | {
+        Kind.SHIFT,
+        Kind.IMMED,
+        Kind.LD_FIELD,
+        Kind.BRANCH,
+        Kind.BRANCH_CC,
+        Kind.BRANCH_CTX,
+        Kind.BRANCH_BIT,
+        Kind.BRANCH_BYTE,
+    }
+) - _UNUSUAL_KINDS
 
 
 def _is_plain(row: Any) -> bool:

@@ -22,6 +22,7 @@ from ixp_emu.cluster.config import config_from_document
 from ixp_emu.cluster.run import ClusterRun
 from ixp_emu.cluster.snapshot import Snapshot, take_snapshot
 from ixp_emu.errors import InputError
+from ixp_emu.isa.unsettled import VARIABLE, changed
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 
@@ -70,6 +71,7 @@ def save_checkpoint(run: ClusterRun, path: str | Path) -> None:
         "version": __version__,
         "record_bytes": CHIP.itemsize,
         "config": run.config.expanded(),
+        "unsettled": changed(),
         "programs": _programs(run),
         "traffic": _traffic_digest(run),
         "run": snapshot.scalars,
@@ -85,12 +87,18 @@ def load_checkpoint(path: str | Path, *, threads: int = 1) -> ClusterRun:
     """Take up a run where it was saved.
 
     Raises:
-        InputError: no checkpoint, a damaged one, one of another version, or a program or trace that has changed since.
+        InputError: no checkpoint, a damaged one, one of another version, or a program, a trace or an unsettled switch
+            that has changed since.
     """
     state, arrays = _read(path)
     if (state.get("format"), state.get("version"), state.get("record_bytes")) != (_FORMAT, __version__, CHIP.itemsize):
         raise InputError(
             f"was saved by ixpemu {state.get('version')}; this is {__version__} with another state layout", file=path
+        )
+    if state.get("unsettled", {}) != changed():
+        raise InputError(
+            f"was saved with {VARIABLE}={_assigned(state.get('unsettled'))!r}; now it is {_assigned(changed())!r}",
+            file=path,
         )
     config, programs, scalars = (state.get(key) for key in ("config", "programs", "run"))
     if not (isinstance(config, dict) and isinstance(programs, dict) and isinstance(scalars, dict)):
@@ -106,6 +114,11 @@ def load_checkpoint(path: str | Path, *, threads: int = 1) -> ClusterRun:
     except _UNREADABLE as error:
         raise _damaged(path, error) from None
     return run
+
+
+def _assigned(settings: object) -> str:
+    """Switches as the environment variable holds them."""
+    return ",".join(f"{name}={value}" for name, value in settings.items()) if isinstance(settings, dict) else "?"
 
 
 def _read(path: str | Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ixp_emu.errors import InputError
+from ixp_emu.isa.unsettled import VARIABLE, setting
+
 __all__ = [
     "CAP_CSRS",
     "CAP_CSR_NAMES",
@@ -31,11 +34,13 @@ class LocalCsr:
         name: upper case.
         address: byte offset from the microengine's CSR base.
         effect_latency: instructions that must stand between a write and the first use of the new value (isa.md 2.4).
+        write_spacing: instructions that must stand between two writes of CSRs that have one.
     """
 
     name: str
     address: int
     effect_latency: int = 0
+    write_spacing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,8 @@ class CapCsr:
     proved: bool
 
 
-_INDEX_LATENCY = 3  # isa.md 2.4: local memory, T_INDEX, BYTE_INDEX and neighbour pointers
+_INDEX_LATENCY = setting("index_write_latency")
+_SIGNAL_SPACING = setting("signal_csr_spacing")
 
 _LOCAL = (
     ("USTORE_ADDRESS", 0x000, 0),
@@ -84,9 +90,9 @@ _LOCAL = (
     ("INDIRECT_LM_ADDR_1_BYTE_INDEX", 0x0E8, _INDEX_LATENCY),
     ("ACTIVE_LM_ADDR_1_BYTE_INDEX", 0x0EC, _INDEX_LATENCY),
     ("T_INDEX_BYTE_INDEX", 0x0F4, _INDEX_LATENCY),
-    ("NEXT_NEIGHBOR_SIGNAL", 0x100, 0),
-    ("PREV_NEIGHBOR_SIGNAL", 0x104, 0),
-    ("SAME_ME_SIGNAL", 0x108, 0),
+    ("NEXT_NEIGHBOR_SIGNAL", 0x100, 0, _SIGNAL_SPACING),
+    ("PREV_NEIGHBOR_SIGNAL", 0x104, 0, _SIGNAL_SPACING),
+    ("SAME_ME_SIGNAL", 0x108, 0, _SIGNAL_SPACING),
     ("CRC_REMAINDER", 0x140, 0),
     ("PROFILE_COUNT", 0x144, 0),
     ("PSEUDO_RANDOM_NUMBER", 0x148, 0),
@@ -114,25 +120,29 @@ INP_STATES: Mapping[str, int] = MappingProxyType({name: code for code, name in e
 _CAP = (
     CapCsr("XSCALE_INT_A", 0x4B20, proved=True),  # word 0x3300012f20 of real firmware
     # The rest has no readable source. Scratch ring and hash CSRs follow the host's map, whose block the CAP serves;
-    # the thread CSRs are placed beside XSCALE_INT_A. All of them are defaults to be overridden, not facts.
-    CapCsr("XSCALE_INT_B", 0x4B24, proved=False),
-    CapCsr("INTERTHREAD_SIG", 0x4B28, proved=False),
-    CapCsr("THREAD_MESSAGE", 0x4B2C, proved=False),
-    CapCsr("SELF_DESTRUCT_0", 0x4B30, proved=False),
-    CapCsr("SELF_DESTRUCT_1", 0x4B34, proved=False),
+    # the thread CSRs are placed beside XSCALE_INT_A. All of them are switches (``unsettled``), not facts.
+    CapCsr("XSCALE_INT_B", setting("cap_xscale_int_b"), proved=False),
+    CapCsr("INTERTHREAD_SIG", setting("cap_interthread_sig"), proved=False),
+    CapCsr("THREAD_MESSAGE", setting("cap_thread_message"), proved=False),
+    CapCsr("SELF_DESTRUCT_0", setting("cap_self_destruct_0"), proved=False),
+    CapCsr("SELF_DESTRUCT_1", setting("cap_self_destruct_1"), proved=False),
     *(
-        CapCsr(f"SCRATCH_RING_{field}_{ring}", 0x4800 + 16 * ring + offset, proved=False)
+        CapCsr(f"SCRATCH_RING_{field}_{ring}", setting("cap_scratch_ring") + 16 * ring + offset, proved=False)
         for ring in range(16)
         for field, offset in (("BASE", 0), ("HEAD", 4), ("TAIL", 8))
     ),
     *(
-        CapCsr(f"HASH_MULTIPLIER_{name}", 0x4900 + 4 * position, proved=False)
+        CapCsr(f"HASH_MULTIPLIER_{name}", setting("cap_hash_multiplier") + 4 * position, proved=False)
         for position, name in enumerate(("48_0", "48_1", "64_0", "64_1", "128_0", "128_1", "128_2", "128_3"))
     ),
 )
 
 CAP_CSRS: Mapping[str, CapCsr] = MappingProxyType({csr.name: csr for csr in _CAP})
 """Name -> CSR behind the CAP unit."""
+
+for _csr in _CAP:
+    if (_twins := [other.name for other in _CAP if other.address == _csr.address]) != [_csr.name]:
+        raise InputError(f"{' and '.join(_twins)} would share the CAP address {_csr.address:#x}", key=VARIABLE)
 
 CAP_CSR_NAMES: Mapping[int, str] = MappingProxyType({csr.address: csr.name for csr in _CAP})
 """Byte address -> name."""

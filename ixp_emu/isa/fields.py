@@ -19,6 +19,7 @@ __all__ = [
     "CapCsrAddress",
     "Count",
     "Flag",
+    "IndirectRef",
     "LocalCsrAddress",
     "Number",
     "RemoteAddress",
@@ -160,6 +161,41 @@ class Flag(Part):
 
     def format_tokens(self, instruction: Instruction, labels: Mapping[int, str]) -> list[str]:
         return [self.token] if self.token in instruction.tokens else []
+
+
+@dataclass(frozen=True)
+class IndirectRef(Part):
+    """``indirect_ref``, bit 38: the previous ALU result modifies the command.
+
+    Two tokens go with it and have no bits: ``ind_targets[...]`` names what the word may address, ``no_pull`` says that
+    the registers of a command that pulls are not read, because the word replaces their data.
+    """
+
+    pulled: bool = False
+    mask = 1 << 38
+
+    @property
+    def token_names(self) -> tuple[str, ...]:
+        return ("indirect_ref", "ind_targets", *(("no_pull",) if self.pulled else ()))
+
+    def encode(self, instruction: Instruction, contexts: int) -> int:
+        return instruction.indirect_ref << 38
+
+    def decode(self, word: int, contexts: int, draft: Draft) -> None:
+        if word >> 38 & 1:
+            draft.tokens.add("indirect_ref")
+
+    def bind_token(self, token: Token, draft: Draft) -> None:
+        draft.tokens.add(token.name)
+
+    def complete(self, draft: Draft) -> None:
+        for name in sorted({"ind_targets", "no_pull"} & draft.tokens):
+            if "indirect_ref" not in draft.tokens:
+                raise IsaError(f"{name} needs the token indirect_ref")
+        draft.tokens.discard("ind_targets")
+
+    def format_tokens(self, instruction: Instruction, labels: Mapping[int, str]) -> list[str]:
+        return [name for name in ("indirect_ref", "no_pull") if name in instruction.tokens]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ixp_emu.isa.operation import Part, bits
 from ixp_emu.isa.ports import check_range, label_text
 from ixp_emu.isa.source import Argument, Token
 
-__all__ = ["CommandSignal", "Defer", "SignalNumber", "SignalSet", "Stage", "Target", "Targets"]
+__all__ = ["AnySignal", "CommandSignal", "Defer", "SignalNumber", "SignalSet", "Stage", "Target", "Targets"]
 
 
 def _signal_of(argument: Argument) -> int | str:
@@ -135,23 +135,31 @@ class Targets(Part):
 class Stage(Part):
     """Pipe stage of a condition-code branch, bits 9:8: 1, or 0 where the codes were ready one instruction before.
 
-    All firmware has 1; ``stage[0]`` names the other form, which two disassemblers know (isa.md 3.3).
+    All firmware has 1; ``stage[0]`` names the other form, which two disassemblers know (isa.md 3.3). Its shadow is
+    shorter: at most ``maximum`` instructions can be deferred.
     """
 
+    maximum: int
     mask = bits(9, 8)
     token_names = ("stage",)
 
     def encode(self, instruction: Instruction, contexts: int) -> int:
-        return check_range("stage", instruction.stage, 0, 1) << 8
+        self._check(instruction.stage, instruction.defer)
+        return instruction.stage << 8
+
+    def _check(self, stage: int, defer: int) -> None:
+        if check_range("stage", stage, 0, 1) == 0:
+            check_range("defer with stage 0", defer, 0, self.maximum)
 
     def decode(self, word: int, contexts: int, draft: Draft) -> None:
-        draft.values["stage"] = check_range("stage", word >> 8 & 3, 0, 1)
+        draft.values["stage"] = word >> 8 & 3
+        self._check(draft.values["stage"], word >> 20 & 3)
 
     def bind_token(self, token: Token, draft: Draft) -> None:
         draft.values["stage"] = check_range("stage", token_number(token), 0, 1)
 
     def complete(self, draft: Draft) -> None:
-        draft.values.setdefault("stage", 1)
+        self._check(draft.values.setdefault("stage", 1), draft.get("defer"))
 
     def format_tokens(self, instruction: Instruction, labels: Mapping[int, str]) -> list[str]:
         return ["stage[0]"] if instruction.stage == 0 else []
@@ -178,15 +186,40 @@ class SignalNumber(Part):
 
 
 @dataclass(frozen=True)
-class SignalSet(Part):
-    """Signals ctx_arb waits for, bits 15:1; wake on ANY is bit 16."""
+class AnySignal(Part):
+    """``any``: wake on one of the signals, bit 16; ``all`` is the default."""
 
-    mask = bits(16, 1)
-    roles = ("signals",)
+    mask = bits(16, 16)
     token_names = ("any", "all")
 
     def encode(self, instruction: Instruction, contexts: int) -> int:
-        word = instruction.any_signal << 16
+        return instruction.any_signal << 16
+
+    def decode(self, word: int, contexts: int, draft: Draft) -> None:
+        if word >> 16 & 1:
+            draft.tokens.add("any")
+
+    def bind_token(self, token: Token, draft: Draft) -> None:
+        draft.tokens.add(token.name)
+
+    def complete(self, draft: Draft) -> None:
+        if {"any", "all"} <= draft.tokens:
+            raise IsaError("any and all exclude each other")
+        draft.tokens.discard("all")
+
+    def format_tokens(self, instruction: Instruction, labels: Mapping[int, str]) -> list[str]:
+        return ["any"] if instruction.any_signal else []
+
+
+@dataclass(frozen=True)
+class SignalSet(Part):
+    """Signals ctx_arb waits for, bits 15:1."""
+
+    mask = bits(15, 1)
+    roles = ("signals",)
+
+    def encode(self, instruction: Instruction, contexts: int) -> int:
+        word = 0
         for signal in instruction.signals:
             word |= 1 << _signal_number(signal)
         if not instruction.signals:
@@ -198,35 +231,31 @@ class SignalSet(Part):
         if not signals:
             raise IsaError("ctx_arb without a signal, voluntary, kill, bpt or --")
         draft.values["signals"] = signals
-        if word >> 16 & 1:
-            draft.tokens.add("any")
 
     def bind(self, role: str, argument: Argument, draft: Draft) -> None:
         draft.values["signals"] = (*draft.get("signals"), _signal_of(argument))
 
-    def bind_token(self, token: Token, draft: Draft) -> None:
-        if token.name == "any":
-            draft.tokens.add("any")
-        else:
-            draft.values["waits_for_all"] = True
-
     def complete(self, draft: Draft) -> None:
-        if draft.values.pop("waits_for_all", False) and "any" in draft.tokens:
-            raise IsaError("any and all exclude each other")
         if not draft.get("signals"):
             raise IsaError("ctx_arb waits for at least one signal")
 
     def format(self, role: str, instruction: Instruction, labels: Mapping[int, str]) -> str | None:
         return ", ".join(str(signal) for signal in instruction.signals)
 
-    def format_tokens(self, instruction: Instruction, labels: Mapping[int, str]) -> list[str]:
-        return ["any"] if instruction.any_signal else []
-
 
 @dataclass(frozen=True)
 class CommandSignal(Part):
-    """Signal of a command, bits 31:28, and bits 9:8: ctx_swap with 0, 1 or 2 deferred, 3 sig_done or nothing."""
+    """Signal of a command, bits 31:28, and bits 9:8: ctx_swap with 0, 1 or 2 deferred, 3 sig_done or nothing.
 
+    Attributes:
+        maximum: largest defer[n].
+        doubled: the command reports through an even signal and the next one.
+        swaps: the assembler takes ctx_swap; a word may have it anyway.
+    """
+
+    maximum: int
+    doubled: bool = False
+    swaps: bool = True
     mask = bits(31, 28) | bits(9, 8)
     token_names = ("ctx_swap", "sig_done", "defer")
 
@@ -236,32 +265,40 @@ class CommandSignal(Part):
             if instruction.defer:
                 raise IsaError("defer needs ctx_swap")
             return 3 << 8
-        word = _signal_number(instruction.signal) << 28
+        word = self._paired(_signal_number(instruction.signal)) << 28
         if action == "sig_done":
             if instruction.defer:
                 raise IsaError("defer needs ctx_swap")
             return word | 3 << 8
-        return word | check_range("defer", instruction.defer, 0, 2) << 8
+        return word | check_range("defer", instruction.defer, 0, self.maximum) << 8
+
+    def _paired(self, signal: int) -> int:
+        if self.doubled and signal % 2:
+            raise IsaError(f"signal {signal} is odd: the command reports through an even signal and the next")
+        return signal
 
     def decode(self, word: int, contexts: int, draft: Draft) -> None:
         code, signal = word >> 8 & 3, word >> 28 & 15
         if code == 3 and signal == 0:
             return
         draft.values["signal_action"] = "sig_done" if code == 3 else "ctx_swap"
-        draft.values["signal"] = _signal_number(signal)
+        draft.values["signal"] = self._paired(_signal_number(signal))
         if code in (1, 2):
-            draft.values["defer"] = code
+            draft.values["defer"] = check_range("defer", code, 0, self.maximum)
 
     def bind_token(self, token: Token, draft: Draft) -> None:
         if token.name == "defer":
-            draft.values["defer"] = check_range("defer", token_number(token), 1, 2)
+            draft.values["defer"] = check_range("defer", token_number(token), 1, self.maximum)
             return
         if len(token.arguments) != 1:
             raise IsaError(f"{token.name}: one signal in brackets")
         if draft.get("signal_action") not in ("none", token.name):
             raise IsaError("ctx_swap and sig_done exclude each other")
+        if token.name == "ctx_swap" and not self.swaps:
+            raise IsaError("ctx_swap is not possible with dram (switch dram_ctx_swap): sig_done and ctx_arb")
         draft.values["signal_action"] = token.name
-        draft.values["signal"] = _signal_of(token.arguments[0])
+        signal = _signal_of(token.arguments[0])
+        draft.values["signal"] = self._paired(signal) if isinstance(signal, int) else signal
 
     def complete(self, draft: Draft) -> None:
         if draft.get("defer") and draft.get("signal_action") != "ctx_swap":

@@ -92,7 +92,8 @@ class Instruction:
         signal_action: what a command does with it.
         signals: of ctx_arb.
         targets: where a jump may go, for flow analysis; not encoded.
-        tokens: argument-less tokens: ``any``, ``indirect_ref``, ``ignore_data_error``, ``load_cc``, ``bit_swap``.
+        tokens: argument-less tokens: ``any``, ``indirect_ref``, ``no_pull``, ``ignore_data_error``, ``load_cc``,
+            ``bit_swap``.
     """
 
     operation: Operation
@@ -233,6 +234,6 @@ def transfer_span(instruction: Instruction) -> TransferSpan | None:
     return TransferSpan(
         register,
         max(instruction.count, 1) * transfer.registers_per_unit,
-        pulled=transfer.pulled,
+        pulled=transfer.pulled and "no_pull" not in instruction.tokens,
         pushed=transfer.pushed,
     )

@@ -162,7 +162,8 @@ class Operation:
         fixed_mask, fixed_value: bits that identify the operation.
         parts: the other fields.
         semantics: pure function of its value result (see ``semantics``), None where the effect is not a value.
-        condition_codes: flags written: "" none, "NZ", "NZCV"; for "NZ" see ``semantics.LOGIC_CLEARS_CARRY``.
+        condition_codes: flags written: "" none, "NZ", "NZCV"; what "NZ" does to C and V says the switch
+            ``logic_clears_carry`` (immed never touches them).
         condition_codes_token: token without which they are not written (``load_cc``).
         shadow: instructions fetched behind it that a taken branch or a swap throws away.
         max_defer: largest defer[n].

@@ -20,11 +20,19 @@ from ixp_emu.isa.ports import (
     Source,
 )
 from ixp_emu.isa.register_fields import Destination, LocalCsrSource
-from ixp_emu.isa.shifts import ImmediateShift, ShiftField
+from ixp_emu.isa.shifts import ImmediateInvert, ImmediateShift, ShiftField
+from ixp_emu.isa.unsettled import setting
 
 __all__ = ["ALU_OPERATIONS"]
 
 _NO_DESTINATION = 0x300 << 20
+
+
+def _flags_by(switch: str) -> Literal["", "NZ"]:
+    """Flags of an operation of which it is unsettled whether it sets any."""
+    return "NZ" if setting(f"{switch}_sets_nz") else ""
+
+
 _ALU_DESTINATION = Destination(UNRESTRICTED, low=20, bank_bit=36)
 _SHF_DESTINATION = Destination(RESTRICTED, low=20, bank_bit=36)
 
@@ -88,6 +96,7 @@ def _alu_class(
     *,
     destination: bool = True,
     function: Callable[..., Any] | None = None,
+    flags: Literal["", "NZ"] = "",
 ) -> Operation:
     """An entry of the alu class that is not written ``alu[...]``; without destination the field holds ``--``."""
     empty = not destination and not any(isinstance(part, CamState) for part in parts)
@@ -100,6 +109,7 @@ def _alu_class(
         fixed_value=0b101 << 37 | code << 31 | (_NO_DESTINATION if empty else 0),
         parts=((_ALU_DESTINATION, *parts) if destination else parts),
         semantics=function,
+        condition_codes=flags,
     )
 
 
@@ -134,6 +144,7 @@ _ALU_CLASS = (
         "number of set bits of the source of the three steps",
         "isa.md 1.3, 3.3; from disassemblers",
         function=semantics.population_count,
+        flags=_flags_by("pop_count"),
     ),
     _alu_class(
         "ffs",
@@ -143,6 +154,7 @@ _ALU_CLASS = (
         "index of the lowest set bit",
         "isa.md 1.3, 3.3; from disassemblers",
         function=semantics.find_first_set,
+        flags=_flags_by("ffs"),
     ),
     Operation(
         name="cam_clear",
@@ -159,9 +171,20 @@ _ALU_CLASS = (
         (_alu_ports(Source("key"), LmAddrControl(), constants=2),),
         "look a tag up; state, hit and entry to dst; token lm_addrN[v] also sets LM_ADDR_N",
         _CAM_SOURCE,
+        flags=_flags_by("cam_lookup"),
     ),
-    _alu_class("cam_read_tag", "cam_read_tag[{dst}, {entry}]", 15, _CAM_ENTRY, "tag of an entry", _CAM_SOURCE),
-    _alu_class("cam_read_state", "cam_read_state[{dst}, {entry}]", 31, _CAM_ENTRY, "state of an entry", _CAM_SOURCE),
+    *(
+        _alu_class(
+            f"cam_read_{what}",
+            f"cam_read_{what}[{{dst}}, {{entry}}]",
+            code,
+            _CAM_ENTRY,
+            f"{what} of an entry",
+            _CAM_SOURCE,
+            flags=_flags_by("cam_read"),
+        )
+        for what, code in (("tag", 15), ("state", 31))
+    ),
     _alu_class(
         "cam_write",
         "cam_write[{entry}, {tag}, {cam_state}]",
@@ -192,6 +215,7 @@ _CRC = tuple(
         f"CRC step over the {name}-endian bytes of a word, which is copied to dst",
         "isa.md 1.10, 3.3; from disassemblers",
         function=semantics.crc_step,
+        flags=_flags_by("crc"),
     )
     for order, name in (("be", "big"), ("le", "little"))
 )
@@ -242,7 +266,7 @@ def _shf_class(
         fixed_value=0b100 << 37 | code << 33 | sc << 8,
         parts=(_SHF_DESTINATION, *parts),
         semantics=function,
-        condition_codes="NZ",
+        condition_codes=_flags_by("byte_align" if name.startswith("byte_align") else name),
     )
 
 
@@ -340,6 +364,7 @@ def _immed(
         fixed_value=0b11110 << 35 | fixed[1],
         parts=(ports, *parts),
         semantics=function,
+        condition_codes=_flags_by("immed"),
     )
 
 
@@ -361,7 +386,7 @@ _IMMED = (
         _immed(
             f"immed_w{word}",
             (bits(34, 33) | bits(30, 29), 2 * word << 33 | 2 << 29),
-            (),
+            (ImmediateInvert(),),
             16,
             f"replace the {'high' if word else 'low'} 16 bits of dst",
             semantics.insert_word,
@@ -372,7 +397,7 @@ _IMMED = (
         _immed(
             f"immed_b{byte}",
             (bits(34, 33) | bits(30, 29), byte << 33 | 1 << 29),
-            (),
+            (ImmediateInvert(),),
             8,
             f"replace byte {byte} of dst (0 = bits 7:0)",
             semantics.insert_byte,

@@ -5,16 +5,20 @@ from __future__ import annotations
 from ixp_emu.isa.codes import RESTRICTED, UNRESTRICTED
 from ixp_emu.isa.controls import BitNumber
 from ixp_emu.isa.csr import INPUT_STATES
-from ixp_emu.isa.fields import Flag, Number
-from ixp_emu.isa.flow import Defer, SignalNumber, SignalSet, Stage, Target, Targets
+from ixp_emu.isa.fields import Number
+from ixp_emu.isa.flow import AnySignal, Defer, SignalNumber, SignalSet, Stage, Target, Targets
 from ixp_emu.isa.operands import Label
 from ixp_emu.isa.operation import Operation, Part, Syntax, bits
 from ixp_emu.isa.ports import Constant, Ports, Source
+from ixp_emu.isa.unsettled import setting
 
 __all__ = ["BRANCH_OPERATIONS", "CONDITIONS"]
 
 # Shadow = largest defer found in real programs (isa.md 1.6, 5.3); the cost of a taken branch is 1 + shadow - defer.
-_IGNORED = frozenset({"guess_branch"})
+_BR, _BCC, _BR_CTX, _BR_INP_STATE, _BR_SIGNAL, _OTHERS, _SWAP = (
+    setting(f"shadow_{kind}") for kind in ("br", "bcc", "br_ctx", "br_inp_state", "br_signal", "others", "swap")
+)
+_IGNORED = frozenset({"guess_branch"} if setting("guess_branch") else ())
 
 CONDITIONS = {
     "eq": 0,
@@ -76,14 +80,14 @@ def _branch(
 
 
 _BRANCHES = (
-    _branch("always", ("br[{target}]",), 24, (), 2, "always", stage=0),
+    _branch("always", ("br[{target}]",), 24, (), _BR, "always", stage=0),
     *(
         _branch(
             name,
             (f"b{name}[{{target}}]", *((f"{_SYNONYMS[name]}[{{target}}]",) if name in _SYNONYMS else ())),
             code,
-            (Stage(),),
-            3,
+            (Stage(max(_BCC - setting("stage_0_discount"), 0)),),
+            _BCC,
             f"if {_MEANINGS[name]}",
             stage=None,
         )
@@ -95,7 +99,7 @@ _BRANCHES = (
             (f"br{sign}=ctx[{{context}}, {{target}}]",),
             code,
             (Number("context", 17, 14, 0, 7),),
-            2,
+            _BR_CTX,
             f"if the executing context is {'not ' if prefix else ''}n",
             stage=0,
         )
@@ -107,7 +111,7 @@ _BRANCHES = (
             (f"br_{sign}signal[{{signal}}, {{target}}]",),
             code,
             (SignalNumber(),),
-            3,
+            _BR_SIGNAL,
             f"if the own event signal is {'clear' if prefix else 'set'}; a set signal is cleared by the test",
             stage=2,
             source="isa.md 1.6, 3.3; from disassemblers",
@@ -120,7 +124,7 @@ _BRANCHES = (
             (f"br_{sign}inp_state[{{input_state}}, {{target}}]",),
             code,
             (Number("input_state", 17, 14, 0, 15, names=INPUT_STATES),),
-            2,
+            _BR_INP_STATE,
             f"if the shared state input is {'clear' if prefix else 'set'}",
             stage=2,
         )
@@ -139,11 +143,11 @@ _OPERAND_BRANCHES = (
             fixed_value=0b11010 << 35 | value << 18,
             parts=(
                 Target(),
-                Defer(3),
+                Defer(_OTHERS),
                 Ports(RESTRICTED, Source("register", constant_bits=0), BitNumber(), placement="constant"),
             ),
-            shadow=3,
-            max_defer=3,
+            shadow=_OTHERS,
+            max_defer=_OTHERS,
             ignored_tokens=_IGNORED,
         )
         for name, value in (("set", 1), ("clr", 0))
@@ -158,7 +162,7 @@ _OPERAND_BRANCHES = (
             fixed_value=0b11001 << 35 | equal << 19,
             parts=(
                 Target(),
-                Defer(3),
+                Defer(_OTHERS),
                 Ports(
                     RESTRICTED,
                     Source("register", constant_bits=0),
@@ -168,8 +172,8 @@ _OPERAND_BRANCHES = (
                 ),
                 Number("byte", 9, 8, 0, 3),
             ),
-            shadow=3,
-            max_defer=3,
+            shadow=_OTHERS,
+            max_defer=_OTHERS,
             ignored_tokens=_IGNORED,
         )
         for prefix, sign, equal in (("", "", 1), ("not_", "!", 0))
@@ -185,7 +189,7 @@ _OPERAND_BRANCHES = (
         fixed_mask=bits(39, 35),
         fixed_value=0b11101 << 35,
         parts=(
-            Defer(3),
+            Defer(_OTHERS),
             Ports(
                 UNRESTRICTED,
                 Source("register", constant_bits=0),
@@ -194,13 +198,15 @@ _OPERAND_BRANCHES = (
             ),
             Targets(),
         ),
-        shadow=3,
-        max_defer=3,
+        shadow=_OTHERS,
+        max_defer=_OTHERS,
+        ignored_tokens=_IGNORED,
     ),
 )
 
 _CONTEXT_CLASS = 0b11100 << 35
-_CONTEXT_PARTS = (Target(resume_bit=18), Defer(2))
+_SWAP_DEFER = min(_SWAP, 2)
+_CONTEXT_PARTS = (Target(resume_bit=18), Defer(_SWAP_DEFER))
 
 
 def _ctx_arb(name: str, argument: str, value: int, parts: tuple[Part, ...], summary: str) -> Operation:
@@ -217,8 +223,8 @@ def _ctx_arb(name: str, argument: str, value: int, parts: tuple[Part, ...], summ
         fixed_mask=bits(39, 35) | (bits(34, 0) & ~owned),
         fixed_value=_CONTEXT_CLASS | value,
         parts=parts,
-        shadow=2,
-        max_defer=2 if parts else 0,
+        shadow=_SWAP,
+        max_defer=_SWAP_DEFER if parts else 0,
     )
 
 
@@ -230,12 +236,12 @@ _CONTEXT = (
         source="isa.md 1.7, 3.3",
         fixed_mask=bits(39, 35) | bits(19, 19) | bits(17, 17) | bits(0, 0),
         fixed_value=_CONTEXT_CLASS,
-        parts=(*_CONTEXT_PARTS, SignalSet()),
-        shadow=2,
-        max_defer=2,
+        parts=(*_CONTEXT_PARTS, SignalSet(), AnySignal()),
+        shadow=_SWAP,
+        max_defer=_SWAP_DEFER,
     ),
     _ctx_arb("voluntary", "voluntary", 1, _CONTEXT_PARTS, "give up the microengine, ready again at once"),
-    _ctx_arb("keep", "--", 1 << 19, (*_CONTEXT_PARTS, Flag("any", 16)), "sleep; WAKEUP_EVENTS stay as written"),
+    _ctx_arb("keep", "--", 1 << 19, (*_CONTEXT_PARTS, AnySignal()), "sleep; WAKEUP_EVENTS stay as written"),
     _ctx_arb("kill", "kill", 1 << 16, (), "sleep for ever"),
     _ctx_arb("bpt", "bpt", 1 << 17, (), "halt: disable all contexts and interrupt the XScale"),
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ixp_emu.isa.codes import RESTRICTED
-from ixp_emu.isa.fields import CapCsrAddress, Count, Flag, Number, RemoteAddress
+from ixp_emu.isa.fields import CapCsrAddress, Count, Flag, IndirectRef, Number, RemoteAddress
 from ixp_emu.isa.flow import CommandSignal
 from ixp_emu.isa.operands import RegisterKind
 from ixp_emu.isa.operation import Operation, Part, Syntax, Transfer, bits
 from ixp_emu.isa.ports import Ports, Source
 from ixp_emu.isa.register_fields import TransferRegister
+from ixp_emu.isa.unsettled import setting
 
 __all__ = ["COMMAND_OPERATIONS"]
 
@@ -16,9 +17,12 @@ _PULL = Transfer(pulled=True, pushed=False)
 _PUSH = Transfer(pulled=False, pushed=True)
 _BOTH = Transfer(pulled=True, pushed=True)
 
-_INDIRECT_REF = Flag("indirect_ref", 38)
+_INDIRECT_REF = IndirectRef()
+_INDIRECT_REF_PULLING = IndirectRef(pulled=True)
 _IGNORE_ERROR = Flag("ignore_data_error", 19)
-_IGNORED = frozenset({"ind_targets"})
+_SWAP = setting("shadow_swap")
+_SWAP_DEFER = min(_SWAP, 2)
+_SIGNAL = CommandSignal(_SWAP_DEFER)
 
 # The two addresses are added, so a word does not say which was written first; both may be constants.
 _ADDRESSES = Ports(
@@ -30,6 +34,10 @@ _ADDRESSES = Ports(
 )
 
 _TOKEN = bits(19, 18)
+
+
+def _indirect_ref(transfer: Transfer | None) -> IndirectRef:
+    return _INDIRECT_REF_PULLING if transfer is not None and transfer.pulled else _INDIRECT_REF
 
 
 def _command(
@@ -55,7 +63,8 @@ def _command(
         count: how many units; None for commands of one longword.
     """
     arguments = f"{sub_command}, {'{xfer}' if transfer else '--'}, {{address1}}, {{address2}}"
-    parts: list[Part] = [CommandSignal(), _INDIRECT_REF, _ADDRESSES, *extra]
+    signal = CommandSignal(_SWAP_DEFER, doubled=doubled_signal, swaps=target != "dram" or setting("dram_ctx_swap") == 1)
+    parts: list[Part] = [signal, _indirect_ref(transfer), _ADDRESSES, *extra]
     if transfer:
         parts.append(TransferRegister(natural))
     if count:
@@ -69,11 +78,10 @@ def _command(
         fixed_mask=top[0] << 32 | token[0],
         fixed_value=top[1] << 32 | token[1],
         parts=tuple(parts),
-        shadow=2,
-        max_defer=2,
+        shadow=_SWAP,
+        max_defer=_SWAP_DEFER,
         transfer=transfer,
         doubled_signal=doubled_signal,
-        ignored_tokens=_IGNORED,
     )
 
 
@@ -136,7 +144,17 @@ _SRAM = (
         extra=(_IGNORE_ERROR,),
         source=_PROVED,
     ),
-    _command("sram", "write", (0xBF, 0x01), "write longwords", transfer=_PULL, count=_COUNT, source=_PROVED),
+    _command(
+        "sram",
+        "write",
+        (0xBF, 0x01),
+        "write longwords",
+        transfer=_PULL,
+        count=_COUNT,
+        token=_NO_TOKEN,
+        extra=(_IGNORE_ERROR,),
+        source=_PROVED,
+    ),
     *_atomics("sram", 0x00, frozenset({"set", "clr", "add", "incr", "decr"})),
     _command("sram", "put", (0xBF, 0x09), "put longwords on an SRAM ring", transfer=_PULL, count=_COUNT),
     _command(
@@ -284,13 +302,13 @@ def _hash(width: int, token: int, registers: int) -> Operation:
         fixed_mask=0xBF << 32 | bits(27, 27) | _TOKEN | bits(17, 10) | bits(7, 0),
         fixed_value=0x36 << 32 | token << 18,
         parts=(
-            CommandSignal(),
-            _INDIRECT_REF,
+            _SIGNAL,
+            _INDIRECT_REF_PULLING,
             TransferRegister(RegisterKind.SRAM),
             Count(maximum=3, bias=0),
         ),
-        shadow=2,
-        max_defer=2,
+        shadow=_SWAP,
+        max_defer=_SWAP_DEFER,
         transfer=Transfer(pulled=True, pushed=True, registers_per_unit=registers),
     )
 
@@ -324,9 +342,9 @@ _CAP = (
             source="isa.md 1.12, 3.3; from disassemblers",
             fixed_mask=0xBF << 32 | _TOKEN,
             fixed_value=(0x30 | code) << 32,
-            parts=(_INDIRECT_REF, CommandSignal(), TransferRegister(RegisterKind.SRAM), CapCsrAddress(), Count()),
-            shadow=2,
-            max_defer=2,
+            parts=(_indirect_ref(transfer), _SIGNAL, TransferRegister(RegisterKind.SRAM), CapCsrAddress(), Count()),
+            shadow=_SWAP,
+            max_defer=_SWAP_DEFER,
             transfer=transfer,
         )
         for name, code, transfer in _CAP_DIRECTIONS
@@ -370,14 +388,14 @@ _CAP = (
             fixed_mask=0xBF << 32 | _TOKEN,
             fixed_value=(0x3E | code) << 32 | token << 18,
             parts=(
-                CommandSignal(),
-                _INDIRECT_REF,
+                _SIGNAL,
+                _indirect_ref(transfer),
                 TransferRegister(RegisterKind.SRAM),
                 RemoteAddress(),
                 _COUNT,
             ),
-            shadow=2,
-            max_defer=2,
+            shadow=_SWAP,
+            max_defer=_SWAP_DEFER,
             transfer=transfer,
         )
         for name, code, transfer in _CAP_DIRECTIONS

@@ -281,7 +281,7 @@ class Constant(Side):
     def text(self, role: str, instruction: Instruction, labels: Mapping[int, str]) -> str | None:
         operand = instruction.operands[role]
         if isinstance(operand, Immediate) and instruction.invert:
-            return str(~operand.value)
+            return str(operand.value ^ ((1 << self.width) - 1) if self.checked else ~operand.value)
         return label_text(operand, labels) if isinstance(operand, Label) else operand_text(operand)
 
 

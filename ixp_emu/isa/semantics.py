@@ -2,18 +2,22 @@
 
 Every function masks explicitly, needs no integer wider than 64 bits and calls no other, so that each compiles alone
 (``numba.njit(function)``). Flags are 0 or 1. Sources: isa.md sections
-1.2 to 1.11 and registers.md sections 5 and 7. What those pages call unsettled is a named constant here.
+1.2 to 1.11 and registers.md sections 5 and 7. What those pages call unsettled comes from
+``ixp_emu.isa.unsettled``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from ixp_emu.isa.unsettled import setting
+
 __all__ = [
     "CRC_BYTE_FORMS",
     "CRC_PARAMETERS",
     "FFS_OF_ZERO",
     "LOGIC_CLEARS_CARRY",
+    "LOGIC_FUNCTIONS",
     "AluFunction",
     "add",
     "add_8",
@@ -55,12 +59,12 @@ __all__ = [
 AluFunction = Callable[[int, int, int], tuple[int, int, int]]
 """(left, right, carry in) -> (result, carry out, overflow)."""
 
-LOGIC_CLEARS_CARRY = True
-"""Logical operations and shifts clear C and V (isa.md 5.2, unproved). False would leave both as they were; the
-functions below return 0 for both, whoever executes them applies this switch."""
+LOGIC_CLEARS_CARRY = setting("logic_clears_carry") == 1
+"""Logical operations and shifts clear C and V; False: both stay as they were. The functions below return 0 for both,
+whoever executes them applies this switch (``LOGIC_FUNCTIONS``)."""
 
-FFS_OF_ZERO = 0
-"""``ffs`` of a word without a set bit (no source; unproved)."""
+FFS_OF_ZERO = setting("ffs_of_zero")
+"""``ffs`` of a word without a set bit."""
 
 
 def add_with_carry(left: int, right: int, carry: int) -> tuple[int, int, int]:
@@ -159,6 +163,10 @@ def or_(left: int, right: int, carry: int) -> tuple[int, int, int]:
 def xor(left: int, right: int, carry: int) -> tuple[int, int, int]:
     """left XOR right."""
     return (left ^ right) & 0xFFFFFFFF, 0, 0
+
+
+LOGIC_FUNCTIONS: tuple[AluFunction, ...] = (pass_b, not_b, and_, not_and, and_not, or_, xor)
+"""Functions without a sum."""
 
 
 def shift_left(value: int, amount: int) -> int:

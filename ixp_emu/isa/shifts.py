@@ -13,7 +13,7 @@ from ixp_emu.isa.operation import Part, bits
 from ixp_emu.isa.ports import check_range
 from ixp_emu.isa.source import Argument
 
-__all__ = ["ImmediateShift", "ShiftField", "parse_shift"]
+__all__ = ["ImmediateInvert", "ImmediateShift", "ShiftField", "parse_shift"]
 
 _SHIFT = re.compile(r"(?P<kind><<|>>)\s*(?P<rotate>rot)?\s*(?P<amount>indirect|0x[0-9a-f]+|\d+)", re.IGNORECASE)
 
@@ -94,6 +94,20 @@ class ShiftField(Part):
 
     def format(self, role: str, instruction: Instruction, labels: Mapping[int, str]) -> str | None:
         return None if instruction.shift is None else str(instruction.shift)
+
+
+@dataclass(frozen=True)
+class ImmediateInvert(Part):
+    """Complement of the constant of immed_w and immed_b, bit 31; the binder never sets it."""
+
+    mask = bits(31, 31)
+
+    def encode(self, instruction: Instruction, contexts: int) -> int:
+        return instruction.invert << 31
+
+    def decode(self, word: int, contexts: int, draft: Draft) -> None:
+        if word >> 31 & 1:
+            draft.values["invert"] = True
 
 
 @dataclass(frozen=True)

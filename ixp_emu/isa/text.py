@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from ixp_emu.isa.errors import IsaError
 from ixp_emu.isa.instruction import Draft, Instruction
+from ixp_emu.isa.nfp import refuse_nfp_forms
+from ixp_emu.isa.operands import Immediate, Label, Register, RegisterKind
 from ixp_emu.isa.operation import Operation, Syntax
 from ixp_emu.isa.registry import SYNTAXES
 from ixp_emu.isa.source import Argument, Token
 
-__all__ = ["bind", "format_instruction"]
+__all__ = ["bind", "canonical", "format_instruction"]
+
+_LOCAL_MEMORY = (RegisterKind.LOCAL_MEMORY_0, RegisterKind.LOCAL_MEMORY_1)
 
 
 def bind(mnemonic: str, arguments: Sequence[Argument], tokens: Sequence[Token] = ()) -> Instruction:
@@ -24,6 +29,7 @@ def bind(mnemonic: str, arguments: Sequence[Argument], tokens: Sequence[Token] =
     Raises:
         IsaError: no form of the mnemonic fits, or a value breaks its rule.
     """
+    refuse_nfp_forms(mnemonic, arguments, tokens)
     names = [token.name for token in tokens]
     entry, syntax = _choose(mnemonic, arguments, names)
     draft = Draft(entry)
@@ -34,6 +40,7 @@ def bind(mnemonic: str, arguments: Sequence[Argument], tokens: Sequence[Token] =
         for part in entry.parts:
             part.complete(draft)
         instruction = draft.finish()
+        _check_post_modify(instruction)
         swap = entry.arrange(instruction)
     except IsaError as error:
         raise IsaError(f"{mnemonic}: {error}") from None
@@ -41,6 +48,21 @@ def bind(mnemonic: str, arguments: Sequence[Argument], tokens: Sequence[Token] =
         draft.values["swap"] = True
         return draft.finish()
     return instruction
+
+
+def _check_post_modify(instruction: Instruction) -> None:
+    """Refuse what cannot be written with the one sample that the hardware takes of an LM index (isa.md 1.1)."""
+    written = instruction.operands.get("dst")
+    if not isinstance(written, Register) or written.kind not in _LOCAL_MEMORY:
+        return
+    for role, read in instruction.operands.items():
+        if role == "dst" or not isinstance(read, Register) or read.kind is not written.kind:
+            continue
+        index = "*l$index0" if read.kind is _LOCAL_MEMORY[0] else "*l$index1"
+        if read.step:
+            raise IsaError(f"{index} is read and written: ++ and -- belong to the destination only")
+        if written.step and read.offset:
+            raise IsaError(f"{index}[{read.offset}]: no offset beside ++ or -- of the same index")
 
 
 def _choose(mnemonic: str, arguments: Sequence[Argument], tokens: Sequence[str]) -> tuple[Operation, Syntax]:
@@ -103,7 +125,7 @@ def format_instruction(instruction: Instruction, labels: Mapping[int, str] | Non
     """
     entry = instruction.operation
     known = labels or {}
-    syntax = next((form for form in entry.syntaxes if form.preset and _agrees(form, instruction)), entry.syntaxes[0])
+    syntax = _printed_form(instruction)
     shown = []
     for item in syntax.arguments:
         if item.startswith("{"):
@@ -116,6 +138,52 @@ def format_instruction(instruction: Instruction, labels: Mapping[int, str] | Non
     line = f"{syntax.mnemonic}[{', '.join(shown)}]" if syntax.arguments else syntax.mnemonic
     tokens = [text for part in entry.parts for text in part.format_tokens(instruction, known)]
     return ", ".join([line, *syntax.selectors[:1], *tokens])
+
+
+def canonical(instruction: Instruction) -> Instruction | None:
+    """What :func:`bind` makes of the instruction's own source text; None if it would refuse that.
+
+    A word whose instruction differs from this one (operands through the other ports, a constant in another of its
+    forms) is valid, but no source line produces it.
+    """
+    entry = instruction.operation
+    syntax = _printed_form(instruction)
+    arguments: list[Argument] = []
+    for item in syntax.arguments:
+        if not item.startswith("{"):
+            arguments.append(Argument(item))
+            continue
+        role = item.strip("{}?*")
+        text = entry.roles[role].format(role, instruction, {})
+        for part in () if text is None else text.split(", "):
+            operand = instruction.operands.get(role)
+            arguments.append(
+                _argument(part) if operand is None or isinstance(operand, Immediate) else Argument(part, operand)
+            )
+    tokens = [_token(text) for part in entry.parts for text in part.format_tokens(instruction, {})]
+    tokens += [Token(name) for name in syntax.selectors[:1]]
+    try:
+        return bind(syntax.mnemonic, arguments, tokens)
+    except IsaError:
+        return None
+
+
+def _argument(text: str) -> Argument:
+    """An argument of the formatter's own text: a constant, a label ``l<address>#`` or a word."""
+    if re.fullmatch(r"-?\d+|0x[0-9a-f]+", text):
+        return Argument(text, Immediate(int(text, 16 if text.startswith("0x") else 10)))
+    label = re.fullmatch(r"l(\d+)#", text)
+    return Argument(text, Label(address=int(label[1]))) if label else Argument(text)
+
+
+def _token(text: str) -> Token:
+    name, _, inside = text.partition("[")
+    return Token(name, tuple(map(_argument, filter(None, inside.rstrip("]").split(", ")))))
+
+
+def _printed_form(instruction: Instruction) -> Syntax:
+    forms = instruction.operation.syntaxes
+    return next((form for form in forms if form.preset and _agrees(form, instruction)), forms[0])
 
 
 def _agrees(syntax: Syntax, instruction: Instruction) -> bool:

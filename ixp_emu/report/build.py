@@ -15,6 +15,7 @@ from ixp_emu.chip.layout import CONTEXTS, LATENCY_BIN_CYCLES, LATENCY_BINS, SRAM
 from ixp_emu.cluster.build import ChipImage, target_of
 from ixp_emu.cluster.config import Chip, ClusterConfig, Port, engine_name
 from ixp_emu.cluster.run import RunResult, read_port
+from ixp_emu.isa.unsettled import changed
 from ixp_emu.report.bottleneck import find_bottleneck
 from ixp_emu.report.conservation import InternalError, check_conservation
 from ixp_emu.report.load import FRAME_OVERHEAD_BYTES, at_line_rate, byte_cycles, clock_hz, queue_growth, refused_load
@@ -65,6 +66,7 @@ def build_report(result: RunResult, *, extensions: Mapping[str, Any] | None = No
         schema=SCHEMA,
         version=__version__,
         config=config.expanded(),
+        unsettled=changed(),
         run=_run(result),
         traffic=_traffic(result),
         per_packet=_per_packet(result),

@@ -1,4 +1,4 @@
-"""`ixpemu hardware`: every hardware value with its unit, the strength of its source and the source."""
+"""`ixpemu hardware`: every hardware value and every unsettled fact with the strength of its source and the source."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ixp_emu.chip.hardware import PARAMETERS, PRESETS, Hardware
+from ixp_emu.isa.unsettled import SETTINGS, SWITCHES, VARIABLE
 
-__all__ = ["HardwareRow", "hardware_rows", "print_hardware"]
+__all__ = ["HardwareRow", "hardware_rows", "print_hardware", "unsettled_rows"]
 
 _UNGROUPED = "clocks"
+_UNSETTLED = "unsettled"
 _TITLES = ("name", "value", "unit", "strength", "source")
 _CLOCK = "me_clock_khz"
 
@@ -59,11 +61,24 @@ def hardware_rows(hardware: Hardware) -> list[HardwareRow]:
     return sorted(rows, key=lambda row: groups.index(row.group))
 
 
+def unsettled_rows() -> list[HardwareRow]:
+    """The switches of facts that no document settles, as this process has them."""
+    rows = []
+    for switch in SWITCHES.values():
+        value = SETTINGS[switch.name]
+        strength, source = "assumed", switch.source
+        if value != switch.default:
+            strength, source = "chosen", f"{VARIABLE}; {switch.default:_} by default"
+        name = f"{_UNSETTLED}.{switch.name}"
+        rows.append(HardwareRow(_UNSETTLED, name, value, "switch", strength, f"{switch.effect} [{source}]"))
+    return rows
+
+
 def print_hardware(hardware: Hardware, *, console: Console | None = None) -> None:
     """Print the table: drawn on a terminal, else plain aligned columns of full length, a line per value."""
     console = Console() if console is None else console
     title = f"{hardware.preset}: cycles are ME cycles of {1e6 / hardware[_CLOCK]:.4g} ns"
-    rows = hardware_rows(hardware)
+    rows = hardware_rows(hardware) + unsettled_rows()
     if console.is_terminal:
         console.print(_drawn(rows, title))
         return

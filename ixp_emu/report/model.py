@@ -215,6 +215,7 @@ class Report(Struct, frozen=True, kw_only=True):
     schema: int
     version: str
     config: dict[str, Any]
+    unsettled: dict[str, int] = {}
     run: RunReport
     traffic: TrafficReport
     per_packet: PerPacket | None

@@ -96,7 +96,10 @@ def _run_text(report: Report) -> str:
         text += f", {run.instructions_per_second / 1e6:.1f} M instructions/s"
     if run.slowdown:
         text += f", slowdown {run.slowdown:,.0f}"
-    return f"{text}; seed {run.seed}"
+    text += f"; seed {run.seed}"
+    if report.unsettled:
+        text += f"; unsettled: {', '.join(f'{name}={value}' for name, value in report.unsettled.items())}"
+    return text
 
 
 def _packet_text(each: PerPacket) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .faults import FaultError
+from .words import NotAnInstruction, describe
 
 __all__ = ["Instruction", "Operand", "decode"]
 
@@ -153,8 +154,10 @@ def _restricted(
 
 def decode(word: int, *, four_contexts: bool) -> Instruction:
     """Decode one word; raises FaultError (kind ``invalid word``) for a word that is no instruction."""
-    if not 0 <= word < 1 << 40:
-        raise _invalid(word, "more than 40 bits")
+    try:
+        describe(word, four_contexts=four_contexts)
+    except NotAnInstruction as error:
+        raise _invalid(word, str(error)) from None
     top = _bits(word, 39, 32)
     if top < 0x80:
         return _command(word, four_contexts)
@@ -508,7 +511,7 @@ def _command(word: int, four: bool) -> Instruction:
 
 def _restricted_lenient(word: int, code: int, port: str, four: bool) -> Operand:
     """An address operand; commands without address operands (hash, CAP) have other things in these bits."""
-    if _bits(word, 37, 36) == 3 and _bits(word, 35, 32) < 8:
+    if _bits(word, 37, 36) == 3 and (_bits(word, 35, 32) < 8 or (_bits(word, 35, 32) > 0xD and _bits(word, 19, 18))):
         return NONE
     return _restricted(code, port, four, word)
 

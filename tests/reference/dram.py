@@ -21,7 +21,8 @@ __all__ = ["Dram"]
 class _Bank:
     queue: deque[Command] = field(default_factory=deque)
     open_row: int | None = None
-    busy_until: int = 0
+    activate_ok: int = 0
+    precharge_ok: int = 0
     skipped: int = 0
 
 
@@ -29,7 +30,8 @@ class _Bank:
 class _Choice:
     bank: int
     command: Command
-    precharge_and_activate: int
+    column: int
+    activate: int | None
     turns: bool
 
 
@@ -50,18 +52,32 @@ class Dram(Unit):
         self.refreshes = 0
         self._last_bank = len(self.banks) - 1
         self._last_writes: bool | None = None
+        self._last_activate: int | None = None
+        self._waiting_pulls: deque[Command] = deque()
 
     def step(self, now: int) -> None:
         if now % 2:
             return
         self._distribute(now)
         if now >= self.refresh_due:
-            if now >= self.bus_free and all(now >= bank.busy_until for bank in self.banks):
-                self._refresh(now)
+            open_banks = [bank for bank in self.banks if bank.open_row is not None]
+            refresh = now + (self.hardware["dram.precharge"] if open_banks else 0)
+            if (
+                now >= self.bus_free
+                and all(now >= bank.precharge_ok for bank in open_banks)
+                and all(refresh >= bank.activate_ok for bank in self.banks)
+            ):
+                self._refresh(refresh)
             return
         self._schedule(now)
 
     def request_pull(self, command: Command) -> None:
+        if self.pull_bus.waiting(self.name) < self.hardware["dbus.pull_depth"]:
+            self._enter_pull(command)
+        else:
+            self._waiting_pulls.append(command)
+
+    def _enter_pull(self, command: Command) -> None:
         media = command.op == "rbuf_rd"
         cycles = command.count * self.hardware["dbus.media_quadword_cycles" if media else "dbus.quadword_cycles"]
 
@@ -72,6 +88,8 @@ class Dram(Unit):
             else:
                 command.data = command.me.transfer_out(command.transfer_kind, command.transfer, n)
             command.data_time = time + cycles + self.hardware["pull.latency"]
+            if self._waiting_pulls:
+                self._enter_pull(self._waiting_pulls.popleft())
 
         self.pull_bus.request(self.name, command.arrival, cycles, granted)
 
@@ -88,12 +106,10 @@ class Dram(Unit):
         if len(bank.queue) < self.hardware["dram.bank_queue_depth"]:
             bank.queue.append(self.inlet.popleft())
 
-    def _refresh(self, now: int) -> None:
-        until = now + self.hardware["dram.refresh_cycles"]
+    def _refresh(self, issued: int) -> None:
         for bank in self.banks:
             bank.open_row = None
-            bank.busy_until = until
-        self.bus_free = until
+            bank.activate_ok = issued + self.hardware["dram.refresh_cycles"]
         self.refresh_due += self.hardware["dram.refresh_interval"]
         self.refreshes += 1
 
@@ -112,32 +128,38 @@ class Dram(Unit):
             for other in eligible[1:]:
                 if not other.turns:
                     self.banks[first.bank].skipped += 1
-                    self._start(other, now)
+                    self._start(other)
                     return
-        self._start(first, now)
+        self._start(first)
 
     def _eligible(self, number: int, now: int) -> _Choice | None:
         bank = self.banks[number]
         command = bank.queue[0]
-        hit = bank.open_row == self._place(command)[1]
-        before = 0
-        if not hit:
-            before = self.hardware["dram.activate"]
-            if bank.open_row is not None:
-                before += self.hardware["dram.precharge"]
+        row = self._place(command)[1]
         turns = self._last_writes is not None and self._last_writes != command.pulls
         turnaround = self.hardware["dram.turnaround"] if turns else 0
-        if not (hit or now >= bank.busy_until):
-            return None
-        if self.bus_free + turnaround > now + before + self.hardware["dram.cas"]:
+        column, activate = now, None
+        if bank.open_row != row:
+            activate = now
+            if bank.open_row is not None:
+                if now < bank.precharge_ok:
+                    return None
+                activate += self.hardware["dram.precharge"]
+            if activate < bank.activate_ok:
+                return None
+            gap = self.hardware["dram.activate_gap"]
+            if self._last_activate is not None and activate < self._last_activate + gap:
+                return None
+            column = activate + self.hardware["dram.activate"]
+        if self.bus_free + turnaround > column + self.hardware["dram.cas"]:
             return None
         if command.pulls and now < command.data_time:
             return None
         if command.returns_data and self.push_bus.waiting(self.name) >= self.hardware["dbus.push_depth"]:
             return None
-        return _Choice(number, command, before, turns)
+        return _Choice(number, command, column, activate, turns)
 
-    def _start(self, choice: _Choice, now: int) -> None:
+    def _start(self, choice: _Choice) -> None:
         command = choice.command
         bank = self.banks[choice.bank]
         bank.queue.popleft()
@@ -145,11 +167,16 @@ class Dram(Unit):
         bank.open_row = self._place(command)[1]
         self._last_bank = choice.bank
         self._last_writes = command.pulls
-        start = now + choice.precharge_and_activate + self.hardware["dram.cas"]
+        start = choice.column + self.hardware["dram.cas"]
         cycles = command.count * self.hardware["dram.quadword_cycles"]
         end = start + cycles
         self.bus_free = end
-        bank.busy_until = end + (self.hardware["dram.write_recovery"] if command.pulls else 0)
+        if choice.activate is not None:
+            bank.activate_ok = choice.activate + self.hardware["dram.row_cycle"]
+            bank.precharge_ok = choice.activate + self.hardware["dram.ras"]
+            self._last_activate = choice.activate
+        recovery = self.hardware["dram.write_recovery"] if command.pulls else 0
+        bank.precharge_ok = max(bank.precharge_ok, end + recovery)
         self.counters.references += 1
         self.counters.longwords += 2 * command.count
         self.counters.busy += cycles

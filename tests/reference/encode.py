@@ -76,7 +76,8 @@ def cam(op: int, destination: int, a: int, b: int) -> int:
 
 
 def crc(kind: int, destination: int, b: int, *, little: int = 0, bit_swap: int = 0, nbytes: int = 0) -> int:
-    return 0b101 << 37 | 18 << 31 | destination << 20 | b << 10 | kind << 5 | bit_swap << 4 | little << 3 | nbytes
+    control = NULL | kind << 5 | bit_swap << 4 | little << 3 | nbytes
+    return 0b101 << 37 | 18 << 31 | destination << 20 | b << 10 | control
 
 
 def alu_shf(
@@ -137,7 +138,7 @@ def ctx_arb(*signals: int, any_of: int = 0, defer: int = 0, target: int | None =
 
 
 def csr_read(csr: int) -> int:
-    return 0b1111110 << 33 | csr // 4 << 22 | NULL << 10 | NULL
+    return 0b1111110 << 33 | csr // 4 << 22 | NULL << 10
 
 
 def csr_write(csr: int, a: int) -> int:
@@ -195,7 +196,7 @@ def msf(code: int, address: int = 0, **keywords: int) -> int:
 
 
 def hash_unit(token: int, keys: int, **keywords: int) -> int:
-    return _unit(3, 6, 0, keywords | {"token": token, "count": keys + 1})
+    return _unit(3, 6, 0, {"a": 0, "b": 0} | keywords | {"token": token, "count": keys + 1})
 
 
 def cap_fast_write(csr: int, data: int) -> int:

@@ -147,7 +147,7 @@ def test_any_leaves_signals_set_and_br_signal_clears_them() -> None:
     words = [
         csr_write(SAME_ME_SIGNAL, immediate(2 << 3)),
         ctx_arb(2, 3, any_of=1),
-        br(4, condition=18, parameter=2),
+        br(4, condition=18, stage=2, parameter=2),
         NOP,
         HALT,
     ]
@@ -288,7 +288,8 @@ def test_t_index_selects_absolute_transfer_registers() -> None:
     ],
 )
 def test_alu(op: str, left: int, right: int, result: int, nzcv: str) -> None:
-    words = [*constant(1, left), *in_b(2, right), alu(op, 3, 1, 2)]
+    one_source = op in ("ffs", "pop_count3")
+    words = [*constant(1, left), *in_b(2, right), alu(op, 3, 0 if one_source else 1, 2)]
     me = run(words).me[0]
     assert me.gpr_a[3] == result
     assert f"{me.cc.n}{me.cc.z}{me.cc.c}{me.cc.v}" == nzcv
@@ -380,15 +381,17 @@ def test_crc_of_the_check_string(kind: int, expected: int) -> None:
 
 def test_cam_hit_miss_and_lru() -> None:
     write = 19
-    words = [cam(11, NULL, NULL, NULL)]
-    words += [cam(write, n & 15, immediate(100 + n), immediate(n)) for n in range(16)]  # state n, most recent is 15
+    words = [cam(11, NULL, 0, 0)]
     words += [
-        cam(23, 1, immediate(103), 0),  # hit entry 3, which becomes the most recent
-        cam(23, 2, immediate(7), 0),  # miss: entry 0 is the least recent
-        cam(27, 9, 0, immediate(0)),  # cam_write_state: entry 0 gets state 9, its age stays
+        cam(write, NULL | n & 15, immediate(100 + n), immediate(n)) for n in range(16)
+    ]  # state n, most recent is 15
+    words += [
+        cam(23, 1, immediate(103), NULL),  # hit entry 3, which becomes the most recent
+        cam(23, 2, immediate(7), NULL),  # miss: entry 0 is the least recent
+        cam(27, NULL | 9, 0, immediate(0)),  # cam_write_state: entry 0 gets state 9, its age stays
         cam(31, 3, 0, immediate(0)),
         cam(15, 4, 0, immediate(3)),
-        cam(23, 5, immediate(100), 0b1001),  # hit entry 0, lm_addr0[2]
+        cam(23, 5, immediate(100), immediate(0b1001)),  # hit entry 0, lm_addr0[2]
         NOP,
         NOP,
         NOP,

@@ -413,12 +413,13 @@ def test_dram_write_waits_for_its_data_and_honours_the_byte_mask() -> None:
 
 def test_refresh_closes_rows_and_holds_the_controller() -> None:
     h = hardware(dram__refresh_interval=500, dram__refresh_cycles=45)
-    # The second read arrives at exactly 500: refresh starts at 500, banks are free at the edge 546.
+    # The second read arrives at exactly 500, when the open row is closed for the refresh.
     words = [dram(READ, signal=2), *[NOP] * 485, dram(READ, signal=4), KILL]
     chip = finish(chip_with(words, machine=h), 900)
     issue = 486
     assert chip.dram_unit.refreshes == 1
-    start = 546 + h["dram.activate"] + h["dram.cas"]
+    ready = 500 + h["dram.precharge"] + h["dram.refresh_cycles"]
+    start = ready + ready % 2 + h["dram.activate"] + h["dram.cas"]
     request = start + h["dram.quadword_cycles"] + h["dram.controller_delay"]
     expected = request + h["dbus.quadword_cycles"] + h["push.latency"]
     assert chip.units["dram"].counters.latencies[1] == expected - issue

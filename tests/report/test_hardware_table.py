@@ -8,7 +8,8 @@ from itertools import pairwise
 from rich.console import Console
 
 from ixp_emu.chip.hardware import PARAMETERS, PRESETS, Hardware, resolve_hardware
-from ixp_emu.report.hardware_table import hardware_rows, print_hardware
+from ixp_emu.isa.unsettled import SWITCHES
+from ixp_emu.report.hardware_table import hardware_rows, print_hardware, unsettled_rows
 
 
 def printed(hardware: Hardware, *, terminal: bool) -> str:
@@ -52,11 +53,12 @@ def test_plain_output_has_a_line_per_value_with_its_full_source() -> None:
     assert lines[0] == f"ixp2400-600: cycles are ME cycles of {1e6 / 600_000:.4g} ns"
     assert lines[1].split() == ["name", "value", "unit", "strength", "source"]
     by_name = {line.split()[0]: line for line in lines[2:] if line}
-    for row in hardware_rows(hardware):
+    rows = hardware_rows(hardware) + unsettled_rows()
+    for row in rows:
         line = by_name[row.name]
         assert line.split()[1].replace("_", "") == str(row.value)
         assert line.endswith(f"{row.strength.ljust(len('documented'))}  {row.source}")
-    assert len({line.index(row.source) for row in hardware_rows(hardware) for line in [by_name[row.name]]}) == 1
+    assert len({line.index(row.source) for row in rows for line in [by_name[row.name]]}) == 1
     assert all(ord(character) < 128 for character in "".join(lines))
 
 
@@ -65,3 +67,13 @@ def test_terminal_output_is_drawn_and_keeps_every_name_whole() -> None:
     assert all(row.name in text for row in hardware_rows(resolve_hardware()))
     assert "─" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_last_section_is_every_unsettled_switch() -> None:
+    text = printed(resolve_hardware(), terminal=False)
+    last = text.rstrip().split("\n\n")[-1].splitlines()
+    assert [line.split()[0] for line in last] == [f"unsettled.{name}" for name in SWITCHES]
+    assert [(row.name.partition(".")[2], row.value) for row in unsettled_rows()] == [
+        (switch.name, switch.default) for switch in SWITCHES.values()
+    ]
+    assert {row.strength for row in unsettled_rows()} == {"assumed"}

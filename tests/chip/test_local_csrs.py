@@ -309,6 +309,14 @@ def test_the_random_number_steps_each_cycle_while_its_bit_is_set() -> None:
     assert chip.local_memory(0, 4) == [steps(1, count, polynomial) for count in (38, 58, cleared, cleared + 1)]
 
 
+@pytest.mark.parametrize("until", [3, 4, 90, 2_000])
+def test_between_two_runs_the_random_number_is_that_of_the_last_cycle(until: int) -> None:
+    """The bit is set at 2: cycle 3 makes the first step; cut or not."""
+    polynomial = OneChip({}).hardware["me.prn_polynomial"]
+    body = enables(_CONTEXT_0 | _EACH_CYCLE)
+    assert int(run(body, until=until).chip["me"][0]["prn"]) == steps(1, until - 1 - 2, polynomial)
+
+
 # --- multiplier -------------------------------------------------------------------------------------------------------
 
 _FACTORS = [(0, 0), (3, 5), (0xFFFFFFFF, 0xFFFFFFFF), (0x12345678, 0x9ABCDEF0), (1 << 31, 0x01010101)]

@@ -16,7 +16,7 @@ MAY_IMPORT = {  # part -> the other parts it may use; docs/design.md, "Folders"
     "chip": {"isa", "errors"},
     "placement": {"chip", "assembler", "errors"},
     "cluster": {"placement", "chip", "assembler", "isa", "errors"},
-    "report": {"cluster", "placement", "chip", "assembler", "errors"},
+    "report": {"cluster", "placement", "chip", "assembler", "isa", "errors"},
     "bench": {"report", "cluster", "placement", "chip", "assembler", "errors"},
     "cli": {"bench", "report", "cluster", "chip", "errors"},
 }

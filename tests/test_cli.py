@@ -235,7 +235,7 @@ def test_program_too_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert ixpemu("check", write_cluster(tmp_path, "    nop\n" * 4_096)) == 0
     capsys.readouterr()
     message = complaint(capsys, tmp_path, "check", write_cluster(tmp_path, "    nop\n" * 4_097))
-    assert message == "ixpemu: main.uc: program too long: 4097 words, 4096 available"
+    assert message == "ixpemu: main.uc:4097: program too long: 4097 words, 4096 available"
 
 
 def test_unknown_opcodes_each_with_their_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,11 +9,19 @@ from __future__ import annotations
 from ixp_emu.assembler.assemble import ParsedProgram, assemble, parse
 from ixp_emu.assembler.disassemble import disassemble
 from ixp_emu.assembler.elf import read_elf, read_raw, write_elf, write_raw
-from ixp_emu.assembler.program import CONTROL_STORE_WORDS, Program, RegisterName
+from ixp_emu.assembler.program import (
+    CONTROL_STORE_WORDS,
+    InitialMemory,
+    InitialRegister,
+    Program,
+    RegisterName,
+)
 from ixp_emu.assembler.structures import Location, StructureDeclaration
 
 __all__ = [
     "CONTROL_STORE_WORDS",
+    "InitialMemory",
+    "InitialRegister",
     "Location",
     "ParsedProgram",
     "Program",

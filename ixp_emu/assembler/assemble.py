@@ -8,11 +8,12 @@ instruction, allocates general registers and encodes. Every source instruction i
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ixp_emu import isa
 from ixp_emu.assembler.allocate import Allocation, Wanted, allocate
@@ -20,14 +21,15 @@ from ixp_emu.assembler.check import check_neighbours
 from ixp_emu.assembler.declare import Declarations, PlacedWord, declare
 from ixp_emu.assembler.expressions import ExpressionError
 from ixp_emu.assembler.flow import flow_graph
+from ixp_emu.assembler.image import ImageSettings
 from ixp_emu.assembler.lowering import Item
 from ixp_emu.assembler.numbering import number_variables, registers_per_context
 from ixp_emu.assembler.parser import SyntaxProblem, parse_statement
 from ixp_emu.assembler.preprocess import Preprocessor
-from ixp_emu.assembler.program import CONTROL_STORE_WORDS, Program, RegisterName
+from ixp_emu.assembler.program import Program, RegisterName
 from ixp_emu.assembler.resolve import Constants, Resolver, signal_numbers
 from ixp_emu.assembler.scopes import Scope, Variable, VariableKind
-from ixp_emu.assembler.source import Diagnostics, Place, SourceError
+from ixp_emu.assembler.source import OUTER, Diagnostics, Place, SourceError
 from ixp_emu.assembler.structure_access import lower_structures
 from ixp_emu.assembler.structured import lower_structured
 from ixp_emu.assembler.structures import Location, StructureDeclaration, declare_structures
@@ -164,7 +166,8 @@ class _Assembly:
         self._locations = locations
         self._asked_contexts = contexts
         self._import_vars = import_vars
-        self._constants = Constants(import_vars, locations)
+        regions = (structure.name.lower() for structure in parsed.structures if structure.region)
+        self._constants = Constants(import_vars, locations, regions)
         self._diagnostics = Diagnostics(warnings=list(parsed.warnings))
         self._unique: dict[int, str] = {}
         self._wanted: dict[str, Wanted] = {}
@@ -183,10 +186,11 @@ class _Assembly:
         items = lower_structured(items, symbols=self._constants, diagnostics=diagnostics)
         declarations = declare(items, name=self._parsed.name, symbols=self._constants, diagnostics=diagnostics)
         words = declarations.words
-        if len(words) > CONTROL_STORE_WORDS:
+        limit = declarations.image.limit_words
+        if len(words) > limit:
+            beyond = words[limit].place.outermost()
             raise InputError(
-                f"program too long: {len(words)} words, {CONTROL_STORE_WORDS} available",
-                file=next(iter(self._parsed.sources), self._parsed.name),
+                f"program too long: {len(words)} words, {limit} available", file=beyond.file, line=beyond.line
             )
         contexts = self._contexts(declarations)
         variables = [variable for scope in declarations.program.descendants() for variable in scope.variables.values()]
@@ -307,8 +311,9 @@ class _Assembly:
             if source.mnemonic not in isa.MNEMONICS:
                 raise SourceError(word.place, f"unknown instruction or macro '{source.mnemonic}'")
             arguments = [
-                isa.Argument(node.spelling)
-                if isinstance(node, Name) and node.spelling.lower() in _keywords().get((source.mnemonic, position), ())
+                isa.Argument(node.spelling.rstrip(OUTER))
+                if isinstance(node, Name)
+                and node.spelling.lower().rstrip(OUTER) in _keywords().get((source.mnemonic, position), ())
                 else resolver.argument(node)
                 for position, node in enumerate(source.arguments)
             ]
@@ -326,8 +331,11 @@ class _Assembly:
         """A word the instruction set does not know is most often a forgotten declaration."""
         if "declared" not in message:
             for node in source.arguments:
-                if isinstance(node, Name) and node.spelling in message and resolver.is_unknown(node):
-                    return f"{message} ('{node.spelling}' is not declared)"
+                if isinstance(node, Name) and resolver.is_unknown(node):
+                    keywords = _keywords().get((source.mnemonic, source.arguments.index(node)), ())
+                    named = re.search(rf"(?<![\w$@]){re.escape(node.spelling)}(?!\w)", message)
+                    if named and node.spelling.lower() not in keywords:
+                        return f"{message} ('{node.spelling}' is not declared)"
         return message
 
     # -- registers and words ---------------------------------------------------------------------------------------
@@ -413,7 +421,7 @@ class _Assembly:
         allocation: Allocation,
         contexts: int,
     ) -> Program:
-        words = declarations.words
+        words, image = declarations.words, declarations.image
         registers = {
             name: [
                 RegisterName(("@" if r.kind is isa.RegisterKind.ABSOLUTE else "") + _bank(r), r.number or 0)
@@ -445,11 +453,36 @@ class _Assembly:
             signals=_of_source(signals),
             structures=[word.structure for word in words],
             contexts=contexts,
-            modes=declarations.modes,
+            modes=image.modes,
+            image_name=image.name,
+            metadata=image.metadata,
+            started=image.contexts & (0x55 if contexts == 4 else 0xFF),
+            **self._initial(image, registers, len(encoded), contexts),
             digest=self._digest(contexts),
             usage=usage,
             warnings=self._diagnostics.warning_texts(),
         )
+
+    def _initial(
+        self, image: ImageSettings, registers: Mapping[str, list[RegisterName]], words: int, contexts: int
+    ) -> dict[str, Any]:
+        """Where the program starts and what its registers and memory hold then."""
+
+        def registers_of(variable: Variable, element: int) -> Sequence[RegisterName]:
+            return registers.get(self._unique[id(variable)] + (f"[{element}]" if variable.is_array else ""), ())
+
+        try:
+            return {
+                "entry": image.entry_address(words, self._constants),
+                "initial_registers": image.initial_registers(registers_of, contexts, self._constants),
+                "initial_memory": image.initial_memory(
+                    {structure.name.lower(): structure for structure in self._parsed.structures}, self._constants
+                ),
+            }
+        except SourceError as error:
+            self._diagnostics.add(error)
+            self._diagnostics.raise_if_errors()
+            raise AssertionError from error
 
     def _digest(self, contexts: int) -> str:
         digest = hashlib.sha256()

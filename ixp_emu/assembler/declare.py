@@ -6,22 +6,31 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ixp_emu.assembler.expressions import ExpressionError, Symbols, evaluate
+from ixp_emu.assembler.image import ImageSettings, set_image
 from ixp_emu.assembler.lowering import Item
-from ixp_emu.assembler.scopes import QUALIFIERS, Scope, ScopeKind, Variable, VariableKind, kind_of_name
-from ixp_emu.assembler.source import Diagnostics, Place, SourceError
+from ixp_emu.assembler.scopes import (
+    NUMBERED_TRANSFER,
+    QUALIFIERS,
+    Scope,
+    ScopeKind,
+    Variable,
+    VariableKind,
+    kind_of_name,
+)
+from ixp_emu.assembler.source import Diagnostics, Place, SourceError, abbreviated
 from ixp_emu.assembler.syntax import Condition, Directive, Name, Node, Number, SourceInstruction, source_text
 from ixp_emu.isa.operands import Bank
 
-__all__ = ["MODES", "Declarations", "PlacedWord", "declare"]
+__all__ = ["Declarations", "PlacedWord", "declare"]
 
-# Settings of a whole program that its loader must make. Source: isa.md section 4.
-MODES: Mapping[str, tuple[str, ...]] = {
-    "local_mem0_mode": ("rel", "abs"),
-    "local_mem1_mode": ("rel", "abs"),
-    "init_nn_mode": ("neighbor", "self"),
+_MAX_ARRAY = 256
+_REFUSED = {
+    "operand_synonym": "is obsolete: write #define",
+    "alloc_mem": "belongs to the NFP, not to the IXP2400: write .local_mem or .global_mem",
+    "alloc_resource": "belongs to the NFP, not to the IXP2400",
+    "init_csr": "belongs to the NFP, not to the IXP2400: write .local_mem0_mode and its like",
+    "init_mu_ring": "belongs to the NFP, not to the IXP2400",
 }
-# Facts for other tools; they change nothing here.
-_ACCEPTED = frozenset({"image_name", "entry", "ucode_size", "app_metadata", "pragma"})
 _HINTS = {
     "set": True,
     "set_sig": None,
@@ -72,14 +81,14 @@ class Declarations:
         words: in order; a word's index is its address.
         program: outermost scope.
         contexts: from ``.num_contexts``, if given.
-        modes: settings of MODES given.
+        image: what the loader is to do.
         unchecked: ``.unchecked``: breaches of the rules between neighbouring instructions are warnings.
     """
 
     words: list[PlacedWord]
     program: Scope
     contexts: int | None = None
-    modes: dict[str, str] = field(default_factory=dict)
+    image: ImageSettings = field(default_factory=ImageSettings)
     unchecked: bool = False
 
 
@@ -92,6 +101,7 @@ class _Declarer:
         self._scope = program
         self._sets: list[str] = []
         self._uses: list[str] = []
+        self._hinted: list[tuple[Place, Scope, str, str]] = []
         self._handlers: Mapping[str, Callable[[Directive, Item], None]] = {
             "reg": self._reg,
             "sig": self._sig,
@@ -115,6 +125,9 @@ class _Declarer:
                 self._diagnostics.add(error)
             except ExpressionError as error:
                 self._diagnostics.add(SourceError(item.place, str(error)))
+        for place, scope, directive, spelling in self._hinted:  # what they name may be declared behind them
+            if scope.find(spelling.lower()) is None:
+                self._diagnostics.add(SourceError(place, f".{directive}: {spelling!r} is not declared"))
         if self._scope.kind is not ScopeKind.FILE:
             self._diagnostics.add(SourceError(self._scope.place, f"{self._scope.kind.value} is not closed"))
         return self.result
@@ -151,19 +164,21 @@ class _Declarer:
             self._close(name, item.place)
         elif name in _HINTS:
             kept = {True: self._sets, False: self._uses}.get(_HINTS[name])  # type: ignore[arg-type]
-            if kept is not None:
-                kept += [source_text(node).lower() for node in body.items]
-        elif name in MODES:
-            value = source_text(body.items[0]).lower() if len(body.items) == 1 else ""
-            if value not in MODES[name]:
-                raise SourceError(item.place, f".{name} {value!r}: must be {' or '.join(MODES[name])}")
-            self.result.modes[name] = value
+            for node in body.items:
+                if not isinstance(node, Name):
+                    raise SourceError(item.place, f".{name}: {source_text(node)!r} is not a name")
+                if NUMBERED_TRANSFER.fullmatch(source_text(node).lower()) is None:
+                    self._hinted.append((item.place, self._scope, name, node.spelling))
+                    if kept is not None:
+                        kept.append(source_text(node).lower())
         elif name == "unchecked":
             self.result.unchecked = True
         elif name in self._handlers:
             self._handlers[name](body, item)
-        elif name not in _ACCEPTED:
-            raise SourceError(item.place, f"unknown directive '.{name}'")
+        elif name in _REFUSED:
+            raise SourceError(item.place, f".{name}: {_REFUSED[name]}")
+        elif not set_image(self.result.image, body, item.place, self._scope, self._symbols):
+            raise SourceError(item.place, f"unknown directive '.{abbreviated(name)}'")
 
     def _close(self, name: str, place: Place) -> None:
         if self._scope.kind is not _CLOSING[name] or self._scope.parent is None:
@@ -185,15 +200,24 @@ class _Declarer:
         if node.index is None:
             return node.spelling.lower(), None
         count = evaluate(node.index, self._symbols)
-        if count < 1:
-            raise SourceError(place, f"{what} {node.spelling!r}: array length {count}: must be 1 or more")
+        if not 1 <= count <= _MAX_ARRAY:
+            raise SourceError(place, f"{what} {node.spelling!r}: array length {count}: must be 1..{_MAX_ARRAY}")
         return node.spelling.lower(), count
 
+    def _qualifiers(self, nodes: list[Node]) -> frozenset[str]:
+        """Takes the qualifiers off the front."""
+        found: set[str] = set()
+        while nodes and isinstance(nodes[0], Name) and nodes[0].index is None:
+            word = nodes[0].spelling.lower()
+            if word not in QUALIFIERS:
+                break
+            found.add(word)
+            nodes.pop(0)
+        return frozenset(found)
+
     def _reg(self, body: Directive, item: Item) -> None:
-        qualifiers: set[str] = set()
         nodes = list(body.items)
-        while nodes and isinstance(nodes[0], Name) and nodes[0].spelling.lower() in QUALIFIERS:
-            qualifiers.add(nodes.pop(0).spelling.lower())  # type: ignore[union-attr]
+        qualifiers = self._qualifiers(nodes)
         if not nodes:
             raise SourceError(item.place, f".{body.name} needs a name")
         for node in nodes:
@@ -204,21 +228,33 @@ class _Declarer:
                 item.place,
                 count=count or 1,
                 is_array=count is not None,
-                qualifiers=frozenset(qualifiers),
+                qualifiers=qualifiers,
             )
-            self._scope.caller(item.levels_up).declare(variable)
+            if "remote" in qualifiers:
+                self._remote(variable, item)
+            else:
+                self._scope.declare(variable, levels_up=item.levels_up)
+
+    def _remote(self, variable: Variable, item: Item) -> None:
+        """A name of another microengine's program: it takes no register here."""
+        if variable.kind in (VariableKind.GPR, VariableKind.ABSOLUTE):
+            raise SourceError(item.place, f"remote {variable.name!r}: must be a transfer register or a signal")
+        self._scope.remotes[variable.name] = variable
 
     def _sig(self, body: Directive, item: Item) -> None:
         nodes = list(body.items)
-        while nodes and isinstance(nodes[0], Name) and nodes[0].spelling.lower() in QUALIFIERS:
-            nodes.pop(0)
+        qualifiers = self._qualifiers(nodes)
         if not nodes:
             raise SourceError(item.place, ".sig needs a name")
         for node in nodes:
             name, count = self._declared(node, item.place, ".sig")
             if count is not None:
                 raise SourceError(item.place, f".sig {name!r}: signals have no arrays")
-            self._scope.caller(item.levels_up).declare(Variable(name, VariableKind.SIGNAL, item.place))
+            variable = Variable(name, VariableKind.SIGNAL, item.place, qualifiers=qualifiers)
+            if "remote" in qualifiers:
+                self._remote(variable, item)
+            else:
+                self._scope.declare(variable, levels_up=item.levels_up)
 
     def _xfer_order(self, body: Directive, item: Item) -> None:
         members: list[Variable] = []
@@ -229,13 +265,18 @@ class _Declarer:
                 raise SourceError(item.place, f".xfer_order: {name!r} is not declared")
             if variable.kind not in (VariableKind.SRAM, VariableKind.DRAM):
                 raise SourceError(item.place, f".xfer_order: {name!r} is not a transfer register")
-            if variable.group is not None:
-                raise SourceError(item.place, f".xfer_order: {name!r} is already in an order")
+            if variable in members:
+                raise SourceError(item.place, f".xfer_order: {name!r} is named twice")
             members.append(variable)
         if len({variable.kind for variable in members}) > 1:
             raise SourceError(item.place, ".xfer_order: $ and $$ registers do not mix")
-        for variable in members:
-            variable.group = members
+        order = members
+        if len(members) > _MAX_ARRAY:
+            raise SourceError(item.place, f".xfer_order: {len(members)} registers: at most {_MAX_ARRAY}")
+        for known in {id(variable.group): variable.group for variable in members if variable.group}.values():
+            order = _joined_orders(known, order, item.place)
+        for variable in order:
+            variable.group = order
 
     def _manual(self, body: Directive, item: Item) -> None:
         """``.areg name n``, ``.breg name n``, ``.addr name n [a|b]``."""
@@ -243,10 +284,12 @@ class _Declarer:
             raise SourceError(item.place, f".{body.name} needs a name and a number")
         name, _ = self._declared(body.items[0], item.place, f".{body.name}")
         number = evaluate(body.items[1], self._symbols)
-        variable = self._scope.variables.get(name)
-        if variable is None:
+        variable = self._scope.find(name) or self._scope.find_remote(name)
+        if variable is None or (variable.fixed and self._scope.variables.get(name) is not variable):
             variable = Variable(name, kind_of_name(name), item.place)
-            self._scope.caller(item.levels_up).declare(variable)
+            self._scope.declare(variable, levels_up=item.levels_up)
+        elif variable.fixed and variable.number != number:
+            raise SourceError(item.place, f".{body.name} {name!r}: has number {variable.number} already")
         bank = {"areg": "a", "breg": "b"}.get(body.name) or (
             source_text(body.items[2]).lower() if len(body.items) == 3 else None
         )
@@ -276,7 +319,7 @@ class _Declarer:
         variable = Variable(
             name.spelling, kind_of_name(kind.spelling), item.place, count=count, is_array=True, lead=lead, tail=tail
         )
-        self._scope.caller(item.levels_up).declare(variable)
+        self._scope.declare(variable, levels_up=item.levels_up)
 
     def _raw_word(self, body: Directive, item: Item) -> None:
         for node in body.items:
@@ -284,6 +327,24 @@ class _Declarer:
             if not 0 <= value < 1 << 40:
                 raise SourceError(item.place, f".word {source_text(node)}: must be a literal of at most 40 bits")
             self._word(PlacedWord(None, item.place, self._scope, item.structure, raw=value))
+
+
+def _joined_orders(first: list[Variable], second: list[Variable], place: Place) -> list[Variable]:
+    """The one order that two orders with a common register make together."""
+    common = next(variable for variable in second if variable in first)
+    offset = first.index(common) - second.index(common)
+    at = dict(enumerate(first))
+    for position, variable in enumerate(second, start=offset):
+        if at.setdefault(position, variable) is not variable:
+            raise SourceError(
+                place, f".xfer_order: {variable.name!r} cannot stand where an earlier order has {at[position].name!r}"
+            )
+    order = [at[position] for position in sorted(at)]
+    if len(order) > _MAX_ARRAY:
+        raise SourceError(place, f".xfer_order: {len(order)} registers in a row: at most {_MAX_ARRAY}")
+    if len(set(map(id, order))) < len(order):
+        raise SourceError(place, f".xfer_order: {common.name!r} is already in another order")
+    return order
 
 
 def declare(source: Sequence[Item], *, name: str, symbols: Symbols, diagnostics: Diagnostics) -> Declarations:

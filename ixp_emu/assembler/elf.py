@@ -9,7 +9,7 @@ Sections:
 | ``.ixp.files`` | names of source files, each ended by a zero byte, in UTF-8 |
 | ``.ixp.lines`` | per word four 32-bit numbers: file, line, file and line outside all macros; files are indices |
 | ``.ixp.structures`` | per word one 16-bit number: 0, or 1 + index into ``structures`` of ``.ixp.program`` |
-| ``.ixp.program`` | JSON: name, contexts, modes, digest, usage, warnings, registers, signals, structures |
+| ``.ixp.program`` | JSON: name, contexts, modes, digest, usage, warnings, names, structures, initial values |
 
 A raw image is 5 bytes per word, most significant byte first (isa.md 3.5).
 """
@@ -25,7 +25,7 @@ import msgspec
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from ixp_emu.assembler.program import Program, RegisterName
+from ixp_emu.assembler.program import InitialMemory, InitialRegister, Program, RegisterName
 from ixp_emu.errors import InputError
 
 __all__ = ["read_elf", "read_raw", "write_elf", "write_raw"]
@@ -55,6 +55,12 @@ class _Info(msgspec.Struct):
     registers: dict[str, list[tuple[str, int]]]
     signals: dict[str, list[int]]
     structures: list[str]
+    entry: int = 0
+    started: int = 0xFF
+    image_name: str = ""
+    metadata: str = ""
+    initial_registers: list[InitialRegister] = []
+    initial_memory: list[InitialMemory] = []
 
 
 class _Strings:
@@ -89,6 +95,12 @@ def write_elf(program: Program, path: str | Path) -> None:
         registers={name: [(r.file, r.number) for r in found] for name, found in program.registers.items()},
         signals=program.signals,
         structures=structures,
+        entry=program.entry,
+        started=program.started,
+        image_name=program.image_name,
+        metadata=program.metadata,
+        initial_registers=program.initial_registers,
+        initial_memory=program.initial_memory,
     )
     strings = _Strings()
     symbols = bytearray(_SYMBOL.pack(0, 0, 0, 0, 0, 0))
@@ -194,6 +206,12 @@ def _read(elf: Any, path: str | Path) -> Program:
         ],
         contexts=info.contexts,
         modes=info.modes,
+        entry=info.entry,
+        started=info.started,
+        image_name=info.image_name,
+        metadata=info.metadata,
+        initial_registers=info.initial_registers,
+        initial_memory=info.initial_memory,
         digest=info.digest,
         usage=info.usage,
         warnings=info.warnings,

@@ -24,7 +24,7 @@ class Symbols(Protocol):
         """``&name``: number of a transfer register or signal. Raises ExpressionError."""
 
     def call(self, function: str, arguments: tuple[Node, ...]) -> int | None:
-        """Value of a function this place adds (``mask``, ``base``); None when unknown."""
+        """Value of a function this place adds (``mask``, ``base``, ``&remote``); None when unknown."""
 
 
 def signed32(value: int) -> int:
@@ -97,8 +97,13 @@ def _value(node: Node, symbols: Symbols) -> int:
             return signed32(_UNARY[node.operator](_value(node.operand, symbols)))
         case Choice():
             return _value(node.yes if _value(node.condition, symbols) else node.no, symbols)
-        case Address():
-            return symbols.number_of(node.name)
+        case Address(name=Name() as name):
+            return symbols.number_of(name)
+        case Address(name=Call() as call):
+            number = symbols.call(f"&{call.function}", call.arguments)
+            if number is None:
+                raise ExpressionError(f"&{call.function}() with {len(call.arguments)} argument(s) is not known here")
+            return number
         case Name():
             constant = symbols.constant(node)
             if constant is None:

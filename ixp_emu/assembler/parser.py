@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, NoReturn
@@ -9,6 +10,7 @@ from typing import Any, NoReturn
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
 
+from ixp_emu.assembler.source import OUTER, abbreviated
 from ixp_emu.assembler.syntax import (
     Address,
     Assignment,
@@ -34,6 +36,12 @@ from ixp_emu.assembler.syntax import (
 
 __all__ = ["SyntaxProblem", "parse_expression", "parse_statement"]
 
+_MAX_DEPTH = 200
+_MAX_NUMBER_BITS = 64
+_ASSIGNMENT = re.compile(r"\s*[@$\w]+(\[[^\]]*\])?\s*=[^=]")
+_NFP_INDEX = re.compile(r"\*l\$index[23]\b", re.IGNORECASE)
+_PLAIN_LABEL = re.compile(r"\s*([A-Za-z_]\w*)\s*:")
+
 
 class SyntaxProblem(Exception):
     """The text is not a statement (or expression); the message says where it stops making sense."""
@@ -54,10 +62,12 @@ class _Builder(Transformer[Token, Any]):
     def instruction(self, mnemonic: Token, *parts: Any) -> SourceInstruction:
         tokens = tuple(part for part in parts if isinstance(part, SourceToken))
         arguments = tuple(part for part in parts if part is not None and not isinstance(part, SourceToken))
-        return SourceInstruction(mnemonic.lower(), arguments, tokens)
+        return SourceInstruction(mnemonic.lower().rstrip(OUTER), arguments, tokens)
 
     def token(self, name: Token, *arguments: Any) -> SourceToken:
-        return SourceToken(name.lower(), tuple(argument for argument in arguments if argument is not None))
+        return SourceToken(
+            name.lower().rstrip(OUTER), tuple(argument for argument in arguments if argument is not None)
+        )
 
     def directive(self, name: Token, *items: Node) -> Directive:
         return Directive(name[1:].lower(), items)
@@ -75,7 +85,7 @@ class _Builder(Transformer[Token, Any]):
         return Shift("".join(direction.split()).lower(), amount)
 
     def negative(self, digits: Token) -> Number:
-        return Number(-int(digits, 0 if digits[:2].lower() == "0x" else 10), f"-{digits}")
+        return Number(-_number(digits), f"-{digits}")
 
     def label_name(self, name: Token) -> LabelName:
         return LabelName(name[:-1].lower())
@@ -84,7 +94,7 @@ class _Builder(Transformer[Token, Any]):
         return NoRegister()
 
     def number(self, digits: Token) -> Number:
-        return Number(int(digits, 0 if digits[:2].lower() == "0x" else 10), str(digits))
+        return Number(_number(digits), str(digits))
 
     def name(self, spelling: Token, index: Node | None) -> Name:
         return Name(str(spelling), index)
@@ -92,11 +102,11 @@ class _Builder(Transformer[Token, Any]):
     def text(self, quoted: Token) -> Text:
         return Text(quoted[1:-1])
 
-    def address(self, name: Name) -> Address:
+    def address(self, name: Name | Call) -> Address:
         return Address(name)
 
     def call(self, function: Token, *arguments: Any) -> Call:
-        return Call(function.lower(), tuple(argument for argument in arguments if argument is not None))
+        return Call(function.lower().rstrip(OUTER), tuple(argument for argument in arguments if argument is not None))
 
     def index(self, spelling: Token, offset: Node | None) -> IndexRegister:
         text = spelling.lower()
@@ -127,14 +137,49 @@ def _parser() -> Lark:
     )
 
 
+def _number(digits: str) -> int:
+    hexadecimal = digits[:2].lower() == "0x"
+    significant = digits[2:].lstrip("0") if hexadecimal else digits.lstrip("0")
+    value = int(significant or "0", 16 if hexadecimal else 10) if len(significant) <= _MAX_NUMBER_BITS else -1
+    if not 0 <= value < 1 << _MAX_NUMBER_BITS:
+        raise SyntaxProblem(f"number {abbreviated(digits, 30)!r}: has more than {_MAX_NUMBER_BITS} bits")
+    return value
+
+
+def _check_depth(node: Any, text: str) -> None:
+    """Everything later walks the nodes recursively."""
+    level = [node]
+    for _ in range(_MAX_DEPTH):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return
+    raise SyntaxProblem(f"nested deeper than {_MAX_DEPTH}: {abbreviated(text.strip())!r}")
+
+
+def _children(node: Any) -> list[Any]:
+    if isinstance(node, tuple):
+        return list(node)
+    return [getattr(node, name) for name in getattr(node, "__slots__", ()) if not isinstance(getattr(node, name), str)]
+
+
 def _fail(text: str, error: UnexpectedInput) -> NoReturn:
+    if _ASSIGNMENT.match(text):
+        raise SyntaxProblem(
+            f"{abbreviated(text.strip())!r}: notation x = y + z belongs to the NFP, not to the IXP2400: "
+            "write alu[x, y, +, z]"
+        ) from error
+    if _NFP_INDEX.search(text):
+        raise SyntaxProblem("*l$index2 and *l$index3 belong to the NFP, not to the IXP2400") from error
+    label = _PLAIN_LABEL.match(text)
+    if label is not None:
+        raise SyntaxProblem(f"syntax error at ':': a label is written {abbreviated(label.group(1))}#:") from error
     if isinstance(error, UnexpectedToken) and error.token.type != "$END":
-        found = str(error.token)
+        found = abbreviated(str(error.token))
     elif isinstance(error, UnexpectedCharacters):
-        found = text[error.pos_in_stream :].split(maxsplit=1)[0]
+        found = abbreviated(text[error.pos_in_stream :].split(maxsplit=1)[0])
     else:
-        raise SyntaxProblem(f"syntax error: the line ends too early: {text.strip()!r}") from error
-    raise SyntaxProblem(f"syntax error at {found!r} in {text.strip()!r}") from error
+        raise SyntaxProblem(f"syntax error: the line ends too early: {abbreviated(text.strip(), 120)!r}") from error
+    raise SyntaxProblem(f"syntax error at {found!r} in {abbreviated(text.strip(), 120)!r}") from error
 
 
 @lru_cache(maxsize=8192)
@@ -151,8 +196,13 @@ def parse_expression(text: str) -> Node:
 
 def _parse(text: str, start: str) -> Any:
     try:
-        return _parser().parse(text, start=start)
+        parsed = _parser().parse(text, start=start)
     except UnexpectedInput as error:
         _fail(text, error)
     except VisitError as error:
-        raise SyntaxProblem(f"syntax error in {text.strip()!r}") from error
+        if isinstance(error.orig_exc, SyntaxProblem):
+            raise error.orig_exc from None
+        raise SyntaxProblem(f"syntax error in {abbreviated(text.strip(), 120)!r}") from error
+    if len(text) > _MAX_DEPTH:
+        _check_depth(parsed, text)
+    return parsed

@@ -5,23 +5,34 @@ Names of defines and macros are case-sensitive; everything later in the assemble
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from ixp_emu.assembler.expressions import ExpressionError, evaluate
+from ixp_emu.assembler.macros import (
+    PARAMETER,
+    Macro,
+    declared_names,
+    marked,
+    pasted,
+    substituted,
+    with_arguments,
+)
 from ixp_emu.assembler.parser import SyntaxProblem, parse_expression
-from ixp_emu.assembler.source import Diagnostics, Place, SourceError, SourceLine
+from ixp_emu.assembler.source import OUTER, Diagnostics, Place, SourceError, SourceLine, abbreviated
+from ixp_emu.assembler.source_files import BUILTIN, exists, joined, parent, read_source
 from ixp_emu.assembler.syntax import Name, Node
 from ixp_emu.assembler.text import (
     IDENTIFIER,
+    MAX_LINE_CHARACTERS,
     arguments_at,
+    chip_calls_replaced,
     defined_calls_replaced,
     logical_lines,
     text_functions_replaced,
+    unquoted,
 )
 from ixp_emu.errors import InputError
 
@@ -36,28 +47,21 @@ PREDEFINED: Mapping[str, str] = {"__IXP2400": "1", "__IXP2XXX": "1", "__REVISION
 _MAX_DEPTH = 64
 _MAX_LOOP_PASSES = 65_536
 _MAX_LINES = 200_000
-_MAX_LINE_CHARACTERS = 100_000
-_BUILTIN = "builtin:"
-_CALL = re.compile(r"((?:\s*[A-Za-z_]\w*#:)*)\s*([A-Za-z_]\w*)\s*(?=[(\[]|$)")
-_DEFINITION = re.compile(r"([A-Za-z_]\w*)(\([^)]*\))?\s*(.*)", re.DOTALL)
+_MAX_STATEMENTS = 50_000  # the control store holds 4096 words
+_CALL = re.compile(r"((?:\s*[A-Za-z_]\w*\x01*#:)*)\s*([A-Za-z_]\w*)\x01*\s*(?=[(\[]|$)")
+_DEFINITION = re.compile(r"([A-Za-z_]\w*)\x01*(\([^)]*\))?\s*(.*)", re.DOTALL)
 _MACRO_HEAD = re.compile(r"([A-Za-z_]\w*)\s*(?:[(\[](.*)[)\]])?\s*$", re.DOTALL)
-_PREFIXED = re.compile(r"(?:\$\$?|@|\bn\$)?([A-Za-z_]\w*)")
-_FOR_HEAD = re.compile(r"([A-Za-z_]\w*)\s*[(\[](.*)[)\]]\s*$", re.DOTALL)
+_FOR_HEAD = re.compile(r"([A-Za-z_]\w*)\x01*\s*[(\[](.*)[)\]]\s*$", re.DOTALL)
+_PRAGMAS = frozenset({"warning", "optimize"})
 _LOOPS = frozenset({"for", "repeat", "while"})
 _CONDITIONALS = frozenset({"if", "ifdef", "ifndef"})
+_KEEPS_MARKS = frozenset({"define", "for"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Define:
     parameters: tuple[str, ...] | None
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Macro:
-    name: str
-    parameters: tuple[str, ...]
-    body: tuple[SourceLine, ...]
 
 
 @dataclass(slots=True)
@@ -68,6 +72,10 @@ class _Branch:
     active: bool
     taken: bool
     seen_else: bool = False
+
+
+class _Stop(Exception):
+    """Nothing after the last error can be read."""
 
 
 class _NoSymbols:
@@ -99,7 +107,7 @@ class Preprocessor:
         for name, value in defines.items():
             self._defines[name] = _Define(None, "1" if value is None or value is True else str(value))
         self._include_dirs = [str(directory) for directory in include_dirs]
-        self._macros: dict[str, dict[int, _Macro]] = {}
+        self._macros: dict[str, dict[int, Macro]] = {}
         self._diagnostics = diagnostics
         self._depth = 0
         self._output: list[SourceLine] = []
@@ -110,13 +118,16 @@ class Preprocessor:
 
     def run_text(self, text: str, name: str) -> list[SourceLine]:
         """Expands a program given as text; ``name`` stands for its file in messages."""
-        self._process(self._split(name, text))
+        try:
+            self._process(self._split(name, text))
+        except _Stop:
+            return []
         return self._output
 
     def run_file(self, path: str | Path) -> list[SourceLine]:
         """Expands a program file. Raises InputError when it cannot be read."""
         name = str(path)
-        return self.run_text(_read(name), name)
+        return self.run_text(read_source(name), name)
 
     # -- lines ---------------------------------------------------------------------------------------------------
 
@@ -156,11 +167,13 @@ class Preprocessor:
         self, text: str, line: SourceLine, lines: Sequence[SourceLine], index: int, branches: list[_Branch]
     ) -> int:
         """Obeys one directive; returns the index of the next line to process."""
-        word, _, rest = text.partition(" ") if " " in text else text.partition("\t")
-        match = re.match(r"([A-Za-z_]+)\s*(.*)", text, re.DOTALL)
-        if match is not None:
-            word, rest = match.group(1).lower(), match.group(2).strip()
+        match = re.match(r"([A-Za-z_]*)(.*)", text, re.DOTALL)
+        assert match is not None
+        word, rest = match.group(1).lower(), match.group(2).strip()
         place = line.place
+        self._count(place)
+        if word not in _KEEPS_MARKS:
+            rest = rest.replace(OUTER, "")
         if word in _CONDITIONALS or word in ("elif", "else", "endif"):
             self._conditional(word, rest, place, branches)
             return index
@@ -219,17 +232,18 @@ class Preprocessor:
                 self._define(rest, place)
             case "define_eval":
                 name, text = _definition(rest, place, "#define_eval")[::2]
-                self._defines[name] = _Define(None, str(self._value(text, place)))
+                self._defines[name] = _Define(None, self._evaluated(text, place))
             case "undef":
                 self._defines.pop(rest, None)
             case "error":
-                raise SourceError(place, f"#error: {self._expand(_unquoted(rest))}")
+                raise SourceError(place, f"#error: {self._expand(unquoted(rest))}")
             case "warning":
-                self._diagnostics.warn(place, self._expand(_unquoted(rest)))
+                self._diagnostics.warn(place, self._expand(unquoted(rest)))
             case "info":
-                self._diagnostics.notes.append((place, self._expand(_unquoted(rest))))
+                self._diagnostics.notes.append((place, self._expand(unquoted(rest))))
             case "pragma":
-                pass
+                if re.split(r"\W", rest.lower(), maxsplit=1)[0] not in _PRAGMAS:
+                    self._diagnostics.warn(place, f"#pragma {abbreviated(rest)}: unknown, ignored")
             case "endm" | "endloop":
                 raise SourceError(place, f"#{word} without #{'macro' if word == 'endm' else 'for, #repeat or #while'}")
             case _:
@@ -240,19 +254,23 @@ class Preprocessor:
         if match is None:
             raise SourceError(place, f'#include needs "file" or <file>, not {rest!r}')
         wanted = match.group(1) or match.group(2)
-        directories = ([_parent(place.file)] if match.group(1) else []) + self._include_dirs
-        candidates = [wanted] if wanted.startswith(_BUILTIN) or Path(wanted).is_absolute() else []
-        candidates = candidates or [_joined(directory, wanted) for directory in directories]
+        directories = ([parent(place.file)] if match.group(1) else []) + self._include_dirs
+        candidates = [wanted] if wanted.startswith(BUILTIN) or Path(wanted).is_absolute() else []
+        candidates = candidates or [joined(directory, wanted) for directory in directories]
         for candidate in candidates:
-            if _exists(candidate):
-                self._nested(place, f"#include {wanted}", self._split(candidate, _read(candidate)))
+            if candidate in self._lines_of_file or exists(candidate):
+                if candidate not in self._lines_of_file:
+                    self._split(candidate, read_source(candidate))
+                self._nested(place, f"#include {abbreviated(wanted)}", self._lines_of_file[candidate])
                 return
         searched = ", ".join(directories) or "no directory"
-        raise SourceError(place, f"#include {wanted}: file not found (searched {searched})")
+        raise SourceError(place, f"#include {abbreviated(wanted)}: file not found (searched {searched})")
 
     def _nested(self, place: Place, what: str, lines: Sequence[SourceLine]) -> None:
         if self._depth >= _MAX_DEPTH:
-            raise SourceError(place, f"{what}: nested deeper than {_MAX_DEPTH}")
+            self._diagnostics.add(SourceError(place, f"{what}: nested deeper than {_MAX_DEPTH}"))
+            raise _Stop
+        self._count(place)
         self._depth += 1
         try:
             self._process(lines)
@@ -272,9 +290,9 @@ class Preprocessor:
         name = match.group(1)
         parameters = tuple(part.strip() for part in (match.group(2) or "").split(",") if part.strip())
         for parameter in parameters:
-            if not _PREFIXED.fullmatch(parameter):
+            if not PARAMETER.fullmatch(parameter):
                 raise SourceError(place, f"#macro {name}: argument {parameter!r} is not a name")
-        self._macros.setdefault(name, {})[len(parameters)] = _Macro(name, parameters, tuple(body))
+        self._macros.setdefault(name, {})[len(parameters)] = Macro(name, parameters, tuple(body), declared_names(body))
 
     def _loop(self, word: str, rest: str, body: Sequence[SourceLine], place: Place) -> None:
         if word == "for":
@@ -291,11 +309,12 @@ class Preprocessor:
                 self._defines[name] = previous
             return
         passes = self._value(rest, place) if word == "repeat" else None
+        if passes is not None and not 0 <= passes <= _MAX_LOOP_PASSES:
+            raise SourceError(place, f"#repeat {passes}: must be 0..{_MAX_LOOP_PASSES}")
         count = 0
         while count < passes if passes is not None else self._value(rest, place):
             if count >= _MAX_LOOP_PASSES:
                 raise SourceError(place, f"#{word}: more than {_MAX_LOOP_PASSES} passes")
-            self._count(place)
             self._nested(place, f"#{word}", body)
             count += 1
 
@@ -312,28 +331,35 @@ class Preprocessor:
     def _emit(self, line: SourceLine) -> None:
         self._count(line.place)
         text = self._expand(line.text)
-        if not text.strip():
+        if not text.strip() or text.strip() == OUTER:
             return
+        if len(text) > MAX_LINE_CHARACTERS:
+            raise SourceError(line.place, f"line longer than {MAX_LINE_CHARACTERS:,} characters")
         match = _CALL.match(text)
         if match is not None and match.group(2) in self._macros:
             self._call_macro(match, text, line)
             return
-        self._output.append(SourceLine(text.replace("/**/", ""), line.place, line.levels_up))
+        if len(self._output) >= _MAX_STATEMENTS:
+            self._diagnostics.add(SourceError(line.place, f"the program has more than {_MAX_STATEMENTS:,} statements"))
+            raise _Stop
+        self._output.append(SourceLine(pasted(text), line.place, line.levels_up))
 
     def _call_macro(self, match: re.Match[str], text: str, line: SourceLine) -> None:
         labels, name = match.group(1).strip(), match.group(2)
         arguments, end = arguments_at(text, match.end())
         if text[end:].strip():
-            raise SourceError(line.place, f"macro {name}: unexpected {text[end:].strip()!r} after the arguments")
+            found = abbreviated(text[end:].strip())
+            raise SourceError(line.place, f"macro {name}: unexpected {found!r} after the arguments")
         overloads = self._macros[name]
         macro = overloads.get(len(arguments))
         if macro is None:
             counts = " or ".join(str(count) for count in sorted(overloads))
             raise SourceError(line.place, f"macro {name} takes {counts} argument(s), not {len(arguments)}")
         if labels:
-            self._output.append(SourceLine(labels, line.place))
-        values = dict(zip(macro.parameters, (argument.replace("/**/", "") for argument in arguments), strict=True))
-        body = [_with_arguments(body_line, values, name, line) for body_line in macro.body]
+            self._output.append(SourceLine(labels, line.place, line.levels_up))
+        passed = (marked(pasted(argument), macro.declares) for argument in arguments)
+        values = dict(zip(macro.parameters, passed, strict=True))
+        body = [with_arguments(body_line, values, name, line) for body_line in macro.body]
         self._output.append(SourceLine(MACRO_BEGIN, line.place))
         try:
             self._nested(line.place, f"macro {name}", body)
@@ -345,19 +371,33 @@ class Preprocessor:
 
     def _value(self, text: str, place: Place) -> int:
         """Value of a preprocessor expression."""
-        known = defined_calls_replaced(text, self._is_defined)
-        plain = text_functions_replaced(self._expand(known)).replace("/**/", "")
         try:
-            return evaluate(parse_expression(plain), _NoSymbols())
-        except (SyntaxProblem, ExpressionError) as error:
+            return _integer(self._without_text_functions(text))
+        except (SyntaxProblem, ExpressionError, ValueError) as error:
             raise SourceError(place, str(error)) from None
+
+    def _evaluated(self, text: str, place: Place) -> str:
+        """Text of a value now: a number, or the characters of a string."""
+        try:
+            plain = self._without_text_functions(text).strip()
+            string = plain.removeprefix("(").removesuffix(")").strip() if plain.startswith("('") else plain
+            bare = unquoted(string)
+            return str(_integer(plain)) if bare == string else bare
+        except (SyntaxProblem, ExpressionError, ValueError) as error:
+            raise SourceError(place, str(error)) from None
+
+    def _without_text_functions(self, text: str) -> str:
+        known = chip_calls_replaced(defined_calls_replaced(text, self._is_defined))
+        return text_functions_replaced(pasted(self._expand(known)), _integer)
 
     def _expand(self, text: str, active: frozenset[str] = frozenset()) -> str:
         """Replaces defined names, also in what they are replaced by, but never a name inside itself."""
         if self._defines.keys().isdisjoint(IDENTIFIER.findall(text)):
             return text
+        if len(active) > _MAX_DEPTH:
+            raise ExpressionError(f"names stand for names more than {_MAX_DEPTH} deep")
         parts: list[str] = []
-        position = 0
+        position = length = 0
         for match in IDENTIFIER.finditer(text):
             name = match.group()
             define = self._defines.get(name)
@@ -372,10 +412,13 @@ class Preprocessor:
                 if len(arguments) != len(define.parameters):
                     raise ExpressionError(f"{name}() takes {len(define.parameters)} argument(s), not {len(arguments)}")
                 values = dict(zip(define.parameters, (self._expand(a, active) for a in arguments), strict=True))
-                replacement = _substituted(replacement, values)
+                replacement = substituted(replacement, values)
+            while text.startswith(OUTER, end):
+                end += 1
             parts += [text[position : match.start()], self._expand(replacement, active | {name})]
-            if sum(map(len, parts)) > _MAX_LINE_CHARACTERS:
-                raise ExpressionError(f"{name} expands to more than {_MAX_LINE_CHARACTERS:,} characters")
+            length += len(parts[-1]) + len(parts[-2])
+            if length > MAX_LINE_CHARACTERS:
+                raise ExpressionError(f"{name} expands to more than {MAX_LINE_CHARACTERS:,} characters")
             position = end
         parts.append(text[position:])
         return "".join(parts)
@@ -387,24 +430,9 @@ def _is_part_of_name(text: str, match: re.Match[str]) -> bool:
     return before in ("$", "@") and bool(before)
 
 
-def _with_arguments(line: SourceLine, values: Mapping[str, str], macro: str, call: SourceLine) -> SourceLine:
-    text = _substituted(line.text, values)
-    levels_up = 0 if text == line.text else 1 + call.levels_up
-    return SourceLine(text, Place(line.place.file, line.place.line, macro, call.place), levels_up)
-
-
-def _substituted(text: str, values: Mapping[str, str]) -> str:
-    """Replaces parameters; one may be written with a register's prefix (``$words``) to show what it stands for."""
-    if not values:
-        return text
-
-    def value(match: re.Match[str]) -> str:
-        whole, bare = match.group(), match.group(1)
-        if whole in values:
-            return values[whole]
-        return whole.removesuffix(bare) + values.get(bare, bare)
-
-    return _PREFIXED.sub(value, text)
+def _integer(text: str) -> int:
+    """Raises SyntaxProblem and ExpressionError."""
+    return evaluate(parse_expression(text), _NoSymbols())
 
 
 def _split_arguments(text: str) -> list[str]:
@@ -419,10 +447,6 @@ def _definition(rest: str, place: Place, directive: str) -> tuple[str, tuple[str
     if parameters is None:
         return name, None, text.strip()
     return name, tuple(part.strip() for part in parameters[1:-1].split(",") if part.strip()), text.strip()
-
-
-def _unquoted(text: str) -> str:
-    return text[1:-1] if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
 def _matching_end(lines: Sequence[SourceLine], start: int, openers: frozenset[str], closer: str, place: Place) -> int:
@@ -447,41 +471,3 @@ def _directive_words(lines: Sequence[SourceLine], start: int) -> Iterator[tuple[
         match = re.match(r"\s*#\s*([A-Za-z_]+)", lines[index].text)
         if match is not None:
             yield index, match.group(1).lower()
-
-
-# -- files -----------------------------------------------------------------------------------------------------------
-
-
-def _joined(directory: str, name: str) -> str:
-    if directory.startswith(_BUILTIN):
-        tail = directory[len(_BUILTIN) :].strip("/")
-        return _BUILTIN + posixpath.normpath(f"{tail}/{name}" if tail else name)
-    return str(Path(directory) / name)
-
-
-def _parent(name: str) -> str:
-    if name.startswith(_BUILTIN):
-        return _BUILTIN + name[len(_BUILTIN) :].rpartition("/")[0]
-    return str(Path(name).parent)
-
-
-def _resolved(name: str) -> Path:
-    if name.startswith(_BUILTIN):
-        try:
-            return Path(str(files("microcode").joinpath(name[len(_BUILTIN) :])))
-        except ModuleNotFoundError:
-            raise InputError("the microcode package is not installed", file=name) from None
-    return Path(name)
-
-
-def _exists(name: str) -> bool:
-    return _resolved(name).is_file()
-
-
-def _read(name: str) -> str:
-    try:
-        return _resolved(name).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot read the program: {error.strerror}", file=name) from None
-    except UnicodeDecodeError:
-        raise InputError("not UTF-8 text", file=name) from None

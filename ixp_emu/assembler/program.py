@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["CONTROL_STORE_WORDS", "Program", "RegisterName"]
+__all__ = ["CONTROL_STORE_WORDS", "InitialMemory", "InitialRegister", "Program", "RegisterName"]
 
 CONTROL_STORE_WORDS = 4096
+
+
+_MODE_BITS = {
+    ("local_mem0_mode", "abs"): 1 << 16,
+    ("local_mem1_mode", "abs"): 1 << 17,
+    ("init_nn_mode", "self"): 1 << 20,
+}
+"""Mode -> bit of CTX_ENABLES (isa.md 2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,24 @@ class RegisterName:
         return f"{self.file}{self.number}"
 
 
+@dataclass(frozen=True, slots=True)
+class InitialRegister:
+    """A register's value at the start; ``context`` None means every context."""
+
+    register: RegisterName
+    value: int
+    context: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InitialMemory:
+    """Longwords that a structure holds at the start, from ``offset_bytes`` after its first element on."""
+
+    structure: str
+    offset_bytes: int
+    values: tuple[int, ...]
+
+
 @dataclass
 class Program:
     """Words for one control store.
@@ -42,6 +68,12 @@ class Program:
         structures: per word, the data structure its command refers to, or None.
         contexts: 4 or 8.
         modes: settings the loader must make (``init_nn_mode``, ``local_mem0_mode``, ``local_mem1_mode``), if any.
+        entry: address of the first instruction.
+        started: mask of the contexts that start.
+        image_name: name of the image, for other tools; empty by default.
+        metadata: what the program says about itself, for other tools.
+        initial_registers: values of registers at the start.
+        initial_memory: contents of structures at the start.
         digest: SHA-256 over all source text and the values the assembly was given, hexadecimal.
         usage: words and registers used per file (``words``, ``a``, ``b``, ``@a``, ``@b``, ``$``, ``$$``, ``n$``,
             ``signals``).
@@ -58,6 +90,17 @@ class Program:
     structures: list[str | None] = field(default_factory=list)
     contexts: int = 8
     modes: Mapping[str, str] = field(default_factory=dict)
+    entry: int = 0
+    started: int = 0xFF
+    image_name: str = ""
+    metadata: str = ""
+    initial_registers: list[InitialRegister] = field(default_factory=list)
+    initial_memory: list[InitialMemory] = field(default_factory=list)
     digest: str = ""
     usage: Mapping[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def mode_bits(self) -> int:
+        """Bits of CTX_ENABLES that the modes ask for; 31, four contexts, is not among them."""
+        return sum(bit for (name, value), bit in _MODE_BITS.items() if self.modes.get(name) == value)

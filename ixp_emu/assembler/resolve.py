@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ixp_emu.assembler.expressions import ExpressionError, evaluate
-from ixp_emu.assembler.scopes import REGISTER_KINDS, Scope, Variable, VariableKind
+from ixp_emu.assembler.scopes import NUMBERED_TRANSFER, REGISTER_KINDS, Scope, Variable, VariableKind
+from ixp_emu.assembler.source import OUTER
 from ixp_emu.assembler.structures import Location, base_constant
 from ixp_emu.assembler.syntax import (
     Address,
@@ -35,8 +36,7 @@ _INDEX_KINDS = {
     "$index": RegisterKind.SRAM_INDEX,
     "$$index": RegisterKind.DRAM_INDEX,
 }
-# Old programs use transfer registers by number without declaring them ($xfer3, $$xfer3), disassembled ones too ($3).
-_NUMBERED = re.compile(r"(\$\$?|n\$)(?:xfer)?(\d+)")
+_ENGINES = frozenset({0, 1, 2, 3, 0x10, 0x11, 0x12, 0x13})
 _NUMBERED_KINDS = {"$": RegisterKind.SRAM, "$$": RegisterKind.DRAM, "n$": RegisterKind.NEIGHBOR}
 
 
@@ -46,14 +46,20 @@ class Constants:
     Parameters:
         imports: import variable -> value, names with or without ``i$``.
         locations: structure -> location.
+        regions: names, in lower case, of memory regions: as a constant a region is its address.
     """
 
-    def __init__(self, imports: Mapping[str, int], locations: Mapping[str, Location]) -> None:
+    def __init__(
+        self, imports: Mapping[str, int], locations: Mapping[str, Location], regions: Iterable[str] = ()
+    ) -> None:
+        self._regions = frozenset(regions)
         self._imports = {name.lower().removeprefix("i$"): value for name, value in imports.items()}
         self._locations = {name.lower(): location for name, location in locations.items()}
 
     def constant(self, name: Name) -> int | None:
-        spelling = name.spelling.lower()
+        spelling = name.spelling.lower().rstrip(OUTER)
+        if spelling in self._regions and name.index is None:
+            return self.call("base", (name,))
         return self._imports.get(spelling[2:]) if spelling.startswith("i$") else None
 
     def number_of(self, name: Name) -> int:
@@ -62,7 +68,7 @@ class Constants:
     def call(self, function: str, arguments: tuple[Node, ...]) -> int | None:
         if function != "base" or len(arguments) != 1:
             return None
-        name = source_text(arguments[0])
+        name = source_text(arguments[0]).rstrip(OUTER)
         location = self._locations.get(name.lower())
         if location is None:
             raise ExpressionError(f"base({name}): no such structure, or it has no location")
@@ -85,7 +91,7 @@ class Resolver:
     def number_of(self, name: Name) -> int:
         variable = self._scope.find(name.spelling.lower())
         if variable is None:
-            numbered = _NUMBERED.fullmatch(name.spelling.lower())
+            numbered = NUMBERED_TRANSFER.fullmatch(name.spelling.lower())
             if numbered is not None:
                 return int(numbered.group(2))
             raise ExpressionError(f"&{source_text(name)}: {name.spelling!r} is not declared")
@@ -96,7 +102,21 @@ class Resolver:
     def call(self, function: str, arguments: tuple[Node, ...]) -> int | None:
         if function == "mask" and len(arguments) == 1 and isinstance(arguments[0], Name):
             return sum(1 << number for number in self.signals(arguments[0]))
+        if function == "&remote" and len(arguments) == 2 and isinstance(arguments[0], Name):
+            return self._remote(arguments[0], evaluate(arguments[1], self))
         return self._constants.call(function, arguments)
+
+    def _remote(self, name: Name, engine: int) -> int:
+        """Number of a register or signal in another microengine's program."""
+        text = f"&remote({source_text(name)}, {engine})"
+        if engine not in _ENGINES:
+            raise ExpressionError(f"{text}: microengine {engine:#x}: must be 0x00..0x03 or 0x10..0x13")
+        variable = self._scope.find_remote(name.spelling.lower())
+        if variable is None:
+            raise ExpressionError(f"{text}: {name.spelling!r} is not declared remote")
+        if variable.number is None:
+            raise ExpressionError(f"{text}: its number is not known here: fix it with .addr in both programs")
+        return variable.number + self._element(variable, name)
 
     # -- operands ------------------------------------------------------------------------------------------------
 
@@ -150,6 +170,7 @@ class Resolver:
             isinstance(node, Name)
             and node.index is None
             and self._scope.find(node.spelling.lower()) is None
+            and self._scope.find_remote(node.spelling.lower()) is None
             and self.constant(node) is None
         )
 
@@ -165,15 +186,17 @@ class Resolver:
             constant = self.constant(name)
             if constant is not None:
                 return Argument(spelling, Immediate(constant))
-            numbered = _NUMBERED.fullmatch(spelling)
+            numbered = NUMBERED_TRANSFER.fullmatch(spelling)
             if numbered is not None and name.index is None:
                 kind = _NUMBERED_KINDS[numbered.group(1)]
                 return Argument(spelling, Register(kind, int(numbered.group(2)), name=spelling))
             if spelling.startswith("i$"):
                 raise ExpressionError(f"{spelling!r}: no value given for this import variable")
+            if self._scope.find_remote(spelling) is not None:
+                raise ExpressionError(f"{source_text(name)!r} is remote: only &remote() can name it")
             if spelling.startswith(("$", "@", "n$")) or name.index is not None:
                 raise ExpressionError(f"{source_text(name)!r} is not declared")
-            return Argument(source_text(name))
+            return Argument(source_text(name).rstrip(OUTER))
         if variable.kind is VariableKind.SIGNAL:
             return Argument(source_text(name).lower())
         element = self._element(variable, name)

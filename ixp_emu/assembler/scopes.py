@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ixp_emu.assembler.source import Place, SourceError
+from ixp_emu.assembler.source import OUTER, Place, SourceError
 from ixp_emu.isa.operands import Bank, RegisterKind
 
-__all__ = ["QUALIFIERS", "Scope", "ScopeKind", "Variable", "VariableKind", "kind_of_name"]
+__all__ = ["NUMBERED_TRANSFER", "QUALIFIERS", "Scope", "ScopeKind", "Variable", "VariableKind", "kind_of_name"]
 
 QUALIFIERS = frozenset({"global", "volatile", "visible", "read", "write", "extern", "remote"})
+
+
+# Old programs use transfer registers by number without declaring them ($xfer3, $$xfer3), disassembled ones too ($3).
+NUMBERED_TRANSFER = re.compile(r"(\$\$?|n\$)(?:xfer)?(\d{1,3})")
+_MAX_DEPTH = 200
 
 
 class VariableKind(Enum):
@@ -114,11 +120,14 @@ class Scope:
     children: list[Scope] = field(default_factory=list)
     variables: dict[str, Variable] = field(default_factory=dict)
     labels: dict[str, tuple[int, Place]] = field(default_factory=dict)
-    orders: list[list[Variable]] = field(default_factory=list)
+    depth: int = 0
+    remotes: dict[str, Variable] = field(default_factory=dict)
 
     def open(self, kind: ScopeKind, place: Place) -> Scope:
-        """A new scope inside this one."""
-        inner = Scope(kind, place, parent=self)
+        """A new scope inside this one. Raises SourceError when they nest too deep."""
+        if self.depth >= _MAX_DEPTH:
+            raise SourceError(place, f"{kind.value}: scopes are nested deeper than {_MAX_DEPTH}")
+        inner = Scope(kind, place, parent=self, depth=self.depth + 1)
         self.children.append(inner)
         return inner
 
@@ -135,46 +144,56 @@ class Scope:
         for child in self.children:
             yield from child.descendants()
 
-    def caller(self, levels_up: int) -> Scope:
-        """The scope of whoever passed an argument down ``levels_up`` macro calls."""
-        scope = self
-        while levels_up and scope.kind is ScopeKind.MACRO and scope.parent is not None:
-            scope = scope.parent
-            levels_up -= 1
-        return scope
+    def declare(self, variable: Variable, *, levels_up: int = 0) -> None:
+        """Declares a name here, or where whoever passed it down ``levels_up`` macro calls stands.
 
-    def declare(self, variable: Variable) -> None:
-        """Raises SourceError when the scope already has the name."""
-        known = self.variables.get(variable.name)
+        The variable's name may end in OUTER marks; afterwards it does not. Raises SourceError when the scope already
+        has the name.
+        """
+        scope, key = self, variable.name
+        while levels_up and scope.kind is ScopeKind.MACRO and scope.parent is not None:
+            scope, key = scope.parent, key.removesuffix(OUTER)
+            levels_up -= 1
+        variable.name = variable.name.rstrip(OUTER)
+        if scope.parent is None:
+            key = variable.name
+        known = scope.variables.get(key)
         if known is not None:
             first = known.place
             raise SourceError(
                 variable.place, f"{variable.name!r} is declared twice in one scope (first at {first.file}:{first.line})"
             )
-        self.variables[variable.name] = variable
+        scope.variables[key] = variable
+
+    def visible(self, name: str) -> Iterator[tuple[Scope, str]]:
+        """The enclosing scopes, inside out, and what ``name`` is called in each: a mark goes with each macro left."""
+        for scope in self.enclosing():
+            yield scope, name if scope.parent is not None else name.rstrip(OUTER)
+            if scope.kind is ScopeKind.MACRO:
+                name = name.removesuffix(OUTER)
 
     def find(self, name: str) -> Variable | None:
-        for scope in self.enclosing():
-            if name in scope.variables:
-                return scope.variables[name]
-        return None
+        return next((scope.variables[key] for scope, key in self.visible(name) if key in scope.variables), None)
+
+    def find_remote(self, name: str) -> Variable | None:
+        """A name of another microengine's program."""
+        return next((scope.remotes[key] for scope, key in self.visible(name) if key in scope.remotes), None)
 
     def define_label(self, name: str, index: int, place: Place, *, levels_up: int = 0) -> None:
         """Raises SourceError when the macro expansion or program already has the label."""
         scope = self._label_scope()
         while levels_up and scope.kind is ScopeKind.MACRO and scope.parent is not None:
-            scope = scope.parent._label_scope()
+            scope, name = scope.parent._label_scope(), name.removesuffix(OUTER)
             levels_up -= 1
+        if scope.parent is None:
+            name = name.rstrip(OUTER)
         if name in scope.labels:
             first = scope.labels[name][1]
             raise SourceError(place, f"label '{name}#' is defined twice (first at {first.file}:{first.line})")
         scope.labels[name] = (index, place)
 
     def find_label(self, name: str) -> int | None:
-        for scope in self.enclosing():
-            if name in scope.labels:
-                return scope.labels[name][0]
-        return None
+        return next((scope.labels[key][0] for scope, key in self.visible(name) if key in scope.labels), None)
 
     def _label_scope(self) -> Scope:
         return next(scope for scope in self.enclosing() if scope.kind in (ScopeKind.MACRO, ScopeKind.FILE))

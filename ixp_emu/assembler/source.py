@@ -6,9 +6,22 @@ from dataclasses import dataclass, field
 
 from ixp_emu.errors import InputError
 
-__all__ = ["MAX_REPORTED_ERRORS", "Diagnostics", "Place", "SourceError", "SourceLine"]
+__all__ = ["MAX_REPORTED_ERRORS", "OUTER", "Diagnostics", "Place", "SourceError", "SourceLine", "abbreviated"]
 
 MAX_REPORTED_ERRORS = 20
+_MAX_MESSAGE_CHARACTERS = 600
+_MAX_REPORTED_STEPS = 8
+
+OUTER = "\x01"
+"""Ends a name that came into a macro as an argument although the macro declares one of the same spelling: the name is
+looked up outside the macro. One for every macro to be left; no source file holds the character."""
+
+
+def abbreviated(text: str, limit: int = 60) -> str:
+    """A value as a message shows it: its two ends when it is long."""
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit * 2 // 3]}...{text[len(text) - limit // 3 :]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,8 @@ class Place:
         while place is not None and place.call is not None:
             steps.append(f"in macro {place.macro}, {place.file}:{place.line}")
             place = place.call
+        if len(steps) > _MAX_REPORTED_STEPS:
+            steps[1:-1] = [f"{len(steps) - 2} more macros"]
         return "; ".join(reversed(steps))
 
 
@@ -76,14 +91,19 @@ class Diagnostics:
     errors: list[tuple[Place, str]] = field(default_factory=list)
     warnings: list[tuple[Place, str]] = field(default_factory=list)
     notes: list[tuple[Place, str]] = field(default_factory=list)
+    _known_warnings: set[tuple[Place, str]] = field(default_factory=set)
 
     def add(self, error: SourceError) -> None:
-        if (error.place, error.message) not in self.errors:
-            self.errors.append((error.place, error.message))
+        entry = (error.place, _readable(error.message))
+        if len(self.errors) <= MAX_REPORTED_ERRORS and entry in self.errors:
+            return
+        self.errors.append(entry)
 
     def warn(self, place: Place, message: str) -> None:
-        if (place, message) not in self.warnings:
-            self.warnings.append((place, message))
+        entry = (place, _readable(message))
+        if entry not in self._known_warnings:
+            self._known_warnings.add(entry)
+            self.warnings.append(entry)
 
     def report(self, place: Place, message: str, *, error: bool) -> None:
         """An error, or the same as a warning."""
@@ -111,6 +131,11 @@ class Diagnostics:
             f"{place.outermost().file}:{place.outermost().line}: {_with_expansion(place, message)}"
             for place, message in self.warnings
         ]
+
+
+def _readable(message: str) -> str:
+    """One line of reasonable length, without marks in names."""
+    return abbreviated(message.replace(OUTER, "").replace("\n", " "), _MAX_MESSAGE_CHARACTERS)
 
 
 def _with_expansion(place: Place, message: str) -> str:

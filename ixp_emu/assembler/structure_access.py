@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from ixp_emu.assembler.expressions import ExpressionError, Symbols, evaluate
 from ixp_emu.assembler.lowering import Item, constant_load, constant_load_length, items
-from ixp_emu.assembler.source import Diagnostics, Place, SourceError
+from ixp_emu.assembler.source import OUTER, Diagnostics, Place, SourceError
 from ixp_emu.assembler.structures import MEMORIES, Location, StructureDeclaration, base_constant
 from ixp_emu.assembler.syntax import Directive, Name, Node, Number, SourceInstruction, Statement, source_text
 
@@ -71,7 +71,7 @@ class _Lowering:
         self._lengths: dict[str, int] = {}
 
     def structure(self, node: Node, place: Place) -> tuple[StructureDeclaration, Location]:
-        name = source_text(node)
+        name = source_text(node).rstrip(OUTER)
         declaration = self._declared.get(name.lower())
         if declaration is None:
             raise SourceError(place, f"structure {name!r} is not declared")
@@ -116,7 +116,7 @@ class _Lowering:
             if location.memory == "dram":
                 word = self.number(body.arguments[3], "word", item.place)
                 count = self.number(body.arguments[4], "n", item.place)
-                name = source_text(body.arguments[0]).lower()
+                name = source_text(body.arguments[0]).lower().rstrip(OUTER)
                 lead, tail = self._margins.get(name, (0, 0))
                 self._margins[name] = (max(lead, word % 2), max(tail, (word + count) % 2))
 
@@ -174,7 +174,7 @@ class _Lowering:
         tokens = [token for token in body.tokens if token.name == "structure"]
         if len(tokens) > 1 or len(tokens[0].arguments) != 1:
             raise SourceError(item.place, "the token is written structure[NAME], once")
-        name = source_text(tokens[0].arguments[0])
+        name = source_text(tokens[0].arguments[0]).rstrip(OUTER)
         declaration = self._declared.get(name.lower())
         if declaration is None:
             raise SourceError(item.place, f"structure {name!r} is not declared")
@@ -230,15 +230,15 @@ class _Lowering:
         reads = body.mnemonic == "state_read"
         self._allow(declaration, "read" if reads else "write", body.mnemonic, place)
         block = source_text(body.arguments[0]).lower()
-        if block not in self._lengths:
+        length = self._lengths.get(block.rstrip(OUTER))
+        if length is None:
             raise SourceError(place, f"block {block!r} is not declared with .state_xfer")
         count = self.number(body.arguments[4], "n", place)
         word = self._word(declaration, body.arguments[3], count, body.mnemonic, place)
-        if count > self._lengths[block]:
+        if count > length:
             raise SourceError(
                 place,
-                f"{body.mnemonic} of {declaration.name!r}: {count} longwords, block {block!r} has "
-                f"{self._lengths[block]}",
+                f"{body.mnemonic} of {declaration.name!r}: {count} longwords, block {block!r} has {length}",
             )
         index = body.arguments[2]
         if location.memory == "local":

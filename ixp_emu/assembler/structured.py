@@ -14,6 +14,7 @@ from ixp_emu.assembler.syntax import (
     Condition,
     Directive,
     IndexRegister,
+    LabelName,
     Name,
     Node,
     Number,
@@ -87,6 +88,8 @@ class _Structured:
                 return self._conditional(body.name.removesuffix("_unsigned"), body.expression, unsigned, place)
             case Directive(name="else"):
                 return self._else(place)
+            case Directive(name="call"):
+                return self._call(body, place)
             case Directive(name="endif"):
                 block = self._close("if", "endif", place)
                 return [f"{block.next_test}#:", f"{block.end}#:"]
@@ -123,6 +126,14 @@ class _Structured:
         block = self._close("repeat", "until", place)
         test = self._test(expression, unsigned, no=block.start)
         return [f"{block.next_test}#:", *test, f"{block.end}#:"]
+
+    def _call(self, body: Directive, place: Place) -> list[str]:
+        """``.call name# register``: the register receives the address that ``rtn[register]`` goes back to."""
+        if len(body.items) != 2 or not isinstance(body.items[0], (LabelName, Name)):
+            raise SourceError(place, ".call needs a subroutine's label and the register that its rtn[] uses")
+        back = self._label("call")
+        target = source_text(body.items[0]).removesuffix("#")
+        return [f"load_addr[{source_text(body.items[1])}, {back}#]", f"br[{target}#]", f"{back}#:"]
 
     def _else(self, place: Place) -> list[str]:
         block = self._top("if", "else", place)

@@ -24,6 +24,17 @@ MEMORIES = ("scratch", "sram0", "sram1", "dram", "local")
 ACCESSES = ("read", "write", "add", "test_and_set", "test_and_clr", "test_and_add", "ring")
 SHARINGS = ("me", "chip", "context")
 
+_REGION_DIRECTIVES = ("local_mem", "global_mem")
+_REGION_MEMORIES = {
+    "scratch": "scratch",
+    "sram": "sram0",
+    "sram0": "sram0",
+    "sram1": "sram1",
+    "dram": "dram",
+    "local": "local",
+    "lmem": "local",
+}
+
 # Address bits 31:30 of an SRAM command select the channel. Source: isa.md 1.12.
 _CHANNEL_BIT = 30
 
@@ -35,6 +46,7 @@ class StructureDeclaration:
     Attributes:
         memory: the only memory the program can work with, None if any (packet buffers, which only DRAM commands move).
         ring: number of the first scratch ring, for ``access=ring``: every element is one ring.
+        region: ``local_mem`` or ``global_mem`` when declared by that directive; the former belongs to one program.
         prefill: the longwords 1..prefill are in the ring when the program starts.
     """
 
@@ -49,6 +61,7 @@ class StructureDeclaration:
     memory: str | None = None
     ring: int | None = None
     prefill: int = 0
+    region: str | None = None
 
     def stride_bytes(self, memory: str) -> int:
         """Distance of two elements in ``memory``: DRAM elements start at a multiple of 8 bytes."""
@@ -85,11 +98,12 @@ def declare_structures(
     declared: dict[str, StructureDeclaration] = {}
     for item in source:
         body = item.statement.body
-        if not (isinstance(body, Directive) and body.name == "structure"):
+        if not (isinstance(body, Directive) and body.name in ("structure", *_REGION_DIRECTIVES)):
             rest.append(item)
             continue
         try:
-            declaration = _declaration(body, item.place, symbols)
+            read = _declaration if body.name == "structure" else _region
+            declaration = read(body, item.place, symbols)
             known = declared.setdefault(declaration.name.lower(), declaration)
             if known is not declaration:
                 raise SourceError(
@@ -98,6 +112,8 @@ def declare_structures(
                 )
         except SourceError as error:
             diagnostics.add(error)
+        except ExpressionError as error:
+            diagnostics.add(SourceError(item.place, f".{body.name}: {error}"))
     return rest, declared
 
 
@@ -171,6 +187,36 @@ def _declaration(body: Directive, place: Place, symbols: Symbols) -> StructureDe
         words("memory", MEMORIES)[0] if "memory" in values else None,
         ring,
         prefill,
+    )
+
+
+def _region(body: Directive, place: Place, symbols: Symbols) -> StructureDeclaration:
+    """``.local_mem name region bytes [align]`` and ``.global_mem``: one element in a memory the program chooses."""
+    if len(body.items) not in (3, 4) or not isinstance(body.items[0], Name):
+        raise SourceError(place, f".{body.name} needs a name, a memory, a size in bytes and perhaps an alignment")
+    name, memory = body.items[0].spelling, source_text(body.items[1]).lower()
+    if memory not in _REGION_MEMORIES:
+        raise SourceError(place, f".{body.name} {name!r}: memory {memory!r}: must be {', '.join(_REGION_MEMORIES)}")
+    size = evaluate(body.items[2], symbols)
+    align = evaluate(body.items[3], symbols) if len(body.items) == 4 else 4
+    if size <= 0 or size % 4:
+        raise SourceError(place, f".{body.name} {name!r}: size {size}: must be a positive multiple of 4 bytes")
+    if align < 4 or align & (align - 1):
+        raise SourceError(place, f".{body.name} {name!r}: alignment {align}: must be a power of two, 4 or more")
+    if body.name == "global_mem" and _REGION_MEMORIES[memory] == "local":
+        raise SourceError(place, f".global_mem {name!r}: a local memory belongs to one microengine: write .local_mem")
+    outer = place.outermost()
+    return StructureDeclaration(
+        name,
+        size,
+        1,
+        align,
+        frozenset({"read", "write"}),
+        "me" if body.name == "local_mem" else "chip",
+        outer.file,
+        outer.line,
+        _REGION_MEMORIES[memory],
+        region=body.name,
     )
 
 

@@ -54,9 +54,9 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """``&name``: the number of a transfer register or signal."""
+    """``&name``: the number of a transfer register or signal; ``&remote(name, me)`` of one in another microengine."""
 
-    name: Name
+    name: Name | Call
 
 
 @dataclass(frozen=True, slots=True)

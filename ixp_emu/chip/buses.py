@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, ME_STALLED, Command
+from ixp_emu.chip.codes import (
+    ACTION_AUX,
+    ACTION_DOUBLE,
+    ACTION_MEDIA,
+    ACTION_PUSHED,
+    ME_STALLED,
+    NOTIFY_INITIATOR,
+    NOTIFY_REMOTE,
+    Command,
+)
 from ixp_emu.chip.compiled import NEVER, compiled, count_trailing_zeros, s64, small, u
 from ixp_emu.chip.delivery import bus_of, deliver, deliver_media
 from ixp_emu.chip.layout import CMD_ARBITER, DRAM, PULL, PUSH, UNIT
@@ -131,7 +140,7 @@ def _append_pull(chip: Any, queue: Any, slot: int) -> None:
 
 @small
 def _request_pull(chip: Any, slot: int, command: Any, time: int) -> None:
-    bus = 2 if command.unit == DRAM else bus_of(command.me)
+    bus = 2 if command.unit == DRAM else bus_of(command.pull_me)
     queue = chip.pull[u(bus), u(_pull_master(command.unit))]
     if bus == 2 and queue.count >= chip.dpull_depth:
         _append_pull(chip, chip.dpull_waiting, slot)
@@ -170,7 +179,7 @@ def pull_step(chip: Any, bus: int, time: int) -> None:
                 command.data[u(i)] = chip.rbuf[u((base + i) & 2047)]
         else:
             cycles = (words >> 1) * chip.dbus_cycles if bus == 2 else words * chip.sbus_cycles
-            me = chip.me[u(command.me)]
+            me = chip.me[u(command.pull_me)]
             first = s64(command.xfer_out)
             file_base = first & ~127
             for i in range(words):
@@ -226,6 +235,33 @@ def _copy_signal(command: Any, signal: Any) -> None:
 
 
 @compiled
+def _deliver_reflected(chip: Any, slot: int, command: Any, time: int) -> None:
+    """Data of a reflector command to the ME that receives it, its signal to initiator, remote context or both."""
+    number = s64(command.address) >> 10
+    remote = (number >> 4) * 4 + (number & 3)
+    remote_context = (s64(command.address) >> 7) & 7
+    write = command.code == Command.REFLECT_WRITE
+    receiver = NOTIFY_REMOTE if write else NOTIFY_INITIATOR
+    if command.signal != 0 and command.notify & (receiver ^ (NOTIFY_INITIATOR | NOTIFY_REMOTE)):
+        aux = allocate(chip)
+        other = chip.pool[u(aux)]
+        other.code = Command.SIGNAL
+        _copy_signal(command, other)
+        if not write:
+            other.me = remote
+            other.ctx = remote_context
+        if command.notify & receiver:  # the receiver's delivery counts the latency
+            other.action = ACTION_AUX
+        deliver(chip, time, aux)
+    if command.notify & receiver == 0:
+        command.signal = 0
+    if write:
+        command.me = remote
+        command.ctx = remote_context
+    deliver(chip, time, slot)
+
+
+@compiled
 def push_step(chip: Any, bus: int, time: int) -> None:
     """Phase 0 of an edge: grant one push; its registers and signals follow as a delivery."""
     rotated = _from_last(chip.push_waiting[u(bus)], chip.push_last[u(bus)])
@@ -259,6 +295,8 @@ def push_step(chip: Any, bus: int, time: int) -> None:
                 _copy_signal(command, chip.pool[u(aux)])
                 deliver(chip, arrival, aux)
             deliver_media(chip, arrival, slot)
+        elif command.code >= Command.REFLECT_READ:
+            _deliver_reflected(chip, slot, command, arrival)
         else:
             deliver(chip, arrival, slot)
         blocked = chip.blocked_units

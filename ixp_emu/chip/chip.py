@@ -18,6 +18,7 @@ from ixp_emu.chip.control_store import store_program
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1
 from ixp_emu.chip.media import PORT_TRAFFIC
+from ixp_emu.chip.rings import RING_CSRS
 from ixp_emu.chip.rows import build_rows
 from ixp_emu.isa.csr import LOCAL_CSRS
 
@@ -48,6 +49,10 @@ _SPECIFICATION = {
     "ring_margin": "scratch.ring_full_margin",
     "hash_cycles": "hash.key_cycles",
     "cap_signal_latency": "cap.signal_latency",
+    "pci_latency": "pci.latency",
+    "link_cycles": "sram.link_cycles",
+    "ignore_eop": "sram.ignore_eop",
+    "ignore_cells": "sram.ignore_cells",
     "neighbor_latency": "neighbor.signal_latency",
     "neighbor_register_latency": "neighbor.register_latency",
     "neighbor_self_latency": "neighbor.self_latency",
@@ -69,8 +74,12 @@ _SPECIFICATION = {
     "refresh_cycles": "dram.refresh_cycles",
     "me_khz": "me_clock_khz",
     "msf_khz": "msf.clock_khz",
-    "width_bytes": "msf.width_bytes",
-    "element_bytes": "msf.element_bytes",
+    "rbuf_bytes": "msf.rbuf_bytes",
+    "tbuf_bytes": "msf.tbuf_bytes",
+    "rx_width_bytes": "msf.width_bytes",
+    "tx_width_bytes": "msf.width_bytes",
+    "rx_element_bytes": "msf.element_bytes",
+    "tx_element_bytes": "msf.element_bytes",
     "freelist_depth": "msf.freelist_depth",
     "status_latency": "msf.status_latency",
     "mac_rx_bytes": "mac.rx_fifo_bytes",
@@ -116,6 +125,9 @@ def _set_lookaheads(chip: Any, hardware: Hardware) -> None:
         hardware[f"{unit}.longword_cycles"] + hardware[f"{unit}.controller_delay"]
         for unit in ("scratch", "sram", "msf")
     ]
+    # a long read whose longwords come faster than the bus takes them asks for it early
+    long_read = 16 * hardware["sram.longword_cycles"] - 15 * hardware["sbus.longword_cycles"]
+    service.append(max(long_read + hardware["sram.controller_delay"], 1))
     arrival = hardware["command.bus_latency"] + hardware["command.decode"]
     chip["bus_lookahead"] = min(push, pull)
     # units, a command bus (behind it a unit or a pull), receive status
@@ -166,6 +178,7 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
     chip["dram_last_activate"] = -hardware["dram.activate_gap"]
     chip["refresh_due"] = hardware["dram.refresh_interval"]
     chip["rx_end"] = chip["tx_end"] = NEVER
+    chip["rx_enabled"] = chip["tx_enabled"] = 1
     chip["port"]["wire_end"][:] = NEVER
     skipped = _ERRATUM_ELEMENTS if hardware["msf.rbuf_erratum"] and hardware["msf.element_bytes"] == 64 else ()
     free = [element for element in range(int(chip["rbuf_elements"])) if element not in skipped]
@@ -210,6 +223,7 @@ def load_program(
     contexts: int = 0xFF,
     entry: int = 0,
     four_contexts: bool = False,
+    modes: int = 0,
 ) -> None:
     """Load a program into an ME and start it at cycle 0.
 
@@ -219,6 +233,7 @@ def load_program(
         rows: the words decoded (by :func:`build_rows`), if they are at hand.
         contexts: mask of enabled contexts.
         entry: start address.
+        modes: further bits of CTX_ENABLES, such as 20, next neighbour self mode.
     """
     four = int(four_contexts)
     if rows is None:
@@ -226,7 +241,8 @@ def load_program(
     me = chip["me"][engine]
     store_program(chip, engine, words, rows, four_contexts=four_contexts)
     me["enabled"] = contexts & (0x55 if four_contexts else 0xFF)
-    me["csr"][LOCAL_CSRS["CTX_ENABLES"].address >> 2] = four << 31 | int(me["enabled"]) << 8
+    me["csr"][LOCAL_CSRS["CTX_ENABLES"].address >> 2] = four << 31 | modes | int(me["enabled"]) << 8
+    me["lm_global"] = (modes >> 16) & 3
     me["context_step"] = 1 + four
     me["ready"] = 0xFF
     me["request"][:] = 1  # voluntary
@@ -255,6 +271,7 @@ def configure_ring(
     chip["ring_head"][ring] = 0
     chip["ring_count"][ring] = len(contents)
     chip["ring_empty_flag"][ring] = int(flag_empty)
+    chip["cap_csr"][RING_CSRS // 4 + ring * 4] = (size.bit_length() - 8) << 30 | int(flag_empty) << 26 | base
     chip["scratch"][base // 4 : base // 4 + len(contents)] = contents
     full = len(contents) > size - int(chip["ring_margin"])
     chip["ring_flag"][ring] = int(len(contents) == 0) if flag_empty else int(full)

@@ -23,6 +23,8 @@ __all__ = [
     "ME_IDLE",
     "ME_STALLED",
     "ME_STOPPED",
+    "NOTIFY_INITIATOR",
+    "NOTIFY_REMOTE",
     "ROW_INDEXED",
     "ROW_NEIGHBOR",
     "ROW_PLAIN",
@@ -116,6 +118,23 @@ class _Command(NamedTuple):
     MSF_FAST_WRITE: int = 19
     SIGNAL: int = 20  # not a command: a signal on its way
     STATUS: int = 21  # not a command: receive status on its way
+    # SRAM queue hardware, besides GET and PUT
+    JOURNAL: int = 22
+    FAST_JOURNAL: int = 23
+    ENQUEUE: int = 24
+    ENQUEUE_TAIL: int = 25
+    DEQUEUE: int = 26
+    RD_QDESC_HEAD: int = 27
+    RD_QDESC_TAIL: int = 28
+    RD_QDESC_OTHER: int = 29
+    WR_QDESC: int = 30
+    WR_QDESC_COUNT: int = 31
+    SRAM_CSR_READ: int = 32
+    SRAM_CSR_WRITE: int = 33
+    PCI_READ: int = 34
+    PCI_WRITE: int = 35
+    REFLECT_READ: int = 36
+    REFLECT_WRITE: int = 37
     TIMER: int = 253  # not a command: the signal of a FUTURE_COUNT timer
     NEIGHBOR_WRITE: int = 254  # not a command: a next neighbour register's new value
 
@@ -171,6 +190,10 @@ ACTION_PUSHED = 32
 """On its way from a push bus: delivery writes registers."""
 ACTION_AUX = 64
 """Signal only, no counted latency."""
+
+NOTIFY_INITIATOR = 1
+NOTIFY_REMOTE = 2
+"""Contexts that the signal of a reflector command goes to."""
 
 MASTER_SCRATCH, MASTER_HASH, MASTER_SRAM, _, MASTER_MSF, MASTER_STATUS = range(6)
 """Request queues of an S_push bus; MASTER_SRAM + channel."""

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ixp_emu.chip.codes import ROW_SHARED, Kind
-from ixp_emu.chip.layout import CONSTANTS, ENGINES, NEIGHBOR, ROW, STORE_WORDS
+from ixp_emu.chip.codes import ROW_SHARED, Command, Kind
+from ixp_emu.chip.layout import CONSTANTS, ENGINES, NEIGHBOR, ROW, SRAM_IN, SRAM_OUT, STORE_WORDS
 from ixp_emu.chip.rows import INDIRECT, NEIGHBOR_INDEX, build_rows
 from ixp_emu.isa.csr import LOCAL_CSRS
 
@@ -53,6 +53,26 @@ def _note_neighbors(chip: Any, rows: NDArray[Any]) -> None:
     chip["engine_lookahead"] = latency
 
 
+def _note_reflector(chip: Any, rows: NDArray[Any]) -> None:
+    """With a reflector command about, every ME watches all its SRAM transfer registers.
+
+    An ME runs ahead of the clock through registers that no command in flight touches. A reflector command is another
+    ME's, which may issue it when this one is already past; a mark that stays makes each access wait for the clock.
+    """
+    reflects = (rows["kind"] == Kind.COMMAND) & (rows["option"] >= Command.REFLECT_READ)
+    if chip["reflector"] or not reflects.any():
+        return
+    chip["reflector"] = 1
+    for first in (SRAM_IN, SRAM_OUT):
+        chip["me"]["busy"][:, first : first + 128] += 1
+
+
+def _note_interactions(chip: Any, rows: NDArray[Any]) -> None:
+    """What rows that may now execute can do to other MEs bounds how far those run ahead."""
+    _note_neighbors(chip, rows)
+    _note_reflector(chip, rows)
+
+
 def store_program(
     chip: Any, engine: int, words: Sequence[int], rows: NDArray[Any], *, four_contexts: bool = False
 ) -> None:
@@ -82,7 +102,7 @@ def store_program(
         chip["store_decoded"][image + mode] = 1
     me_words[engine] = len(rows)
     chip["me"]["store"][engine] = image + mode
-    _note_neighbors(chip, rows)
+    _note_interactions(chip, rows)
     if ((rows["kind"] == Kind.CSR_WRITE) & (rows["target"] == _CTX_ENABLES)).any():
         complete_store(chip, engine)  # it may change the mode by itself
 
@@ -102,7 +122,7 @@ def complete_store(chip: Any, engine: int) -> None:
     chip["store"][other] = _INVALID
     chip["store"][other][:count] = rows
     chip["store_decoded"][other] = 1
-    _note_neighbors(chip, rows)
+    _note_interactions(chip, rows)
 
 
 def private_store(chip: Any, engine: int) -> int:
@@ -148,4 +168,4 @@ def write_word(chip: Any, engine: int, address: int, word: int, *, valid: bool =
     for mode, contexts in ((0, 8), (ENGINES, 4)):
         rows = build_rows([word], contexts=contexts, first=address)
         chip["store"][image + mode][address] = rows[0] if valid else _INVALID
-        _note_neighbors(chip, rows)
+        _note_interactions(chip, rows)

@@ -14,9 +14,9 @@ from ixp_emu.chip.codes import (
     Fault,
 )
 from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
-from ixp_emu.chip.layout import CMD_ARBITER, MSF, SRAM0
+from ixp_emu.chip.layout import CMD_ARBITER, MSF, SRAM0, SRAM_IN, SRAM_OUT
 from ixp_emu.chip.queues import allocate, append, edge, fail, hasten
-from ixp_emu.chip.rows import CSR_ADDRESS, FROM_ALU
+from ixp_emu.chip.rows import CSR_ADDRESS, FROM_ALU, NOTIFY_SHIFT
 
 __all__ = ["issue"]
 
@@ -27,6 +27,25 @@ def _mark(me: Any, first: int, count: int) -> None:
     base = first & ~127
     for i in range(count):
         me.busy[u(base | ((first + i) & 127))] += 1
+
+
+@compiled
+def _aim_at_remote(chip: Any, command: Any, code: int, address: int, count: int) -> None:
+    """A reflector command: one side of its data are the SRAM transfer registers of the ME that its address names."""
+    number = address >> 10
+    remote = (number >> 4) * 4 + (number & 3)
+    register = (((address >> 7) & 7) * 16 + ((address >> 2) & 31)) & 127
+    if code == Command.REFLECT_WRITE:
+        command.push_me = remote
+        command.push_words = count
+        command.marked = count
+        command.xfer_in = SRAM_IN + register
+        _mark(chip.me[u(remote)], SRAM_IN + register, count)
+    else:
+        command.pull_me = remote
+        command.pull_words = count
+        command.xfer_out = SRAM_OUT + register
+        _mark(chip.me[u(remote)], SRAM_OUT + register, count)
 
 
 @compiled
@@ -62,6 +81,9 @@ def issue(chip: Any, engine: int, context: int, row: Any, time: int, sum_of_oper
     if action & ACTION_MEDIA and media_given != 1:
         fail(chip, Fault.MEDIA_ADDRESS, time, engine, s64(me.pc[u(context)]), last_result)
         return -1
+    if code >= Command.REFLECT_READ and (address >> 10) & 0x0C:  # MEs are 0x00-0x03 and 0x10-0x13
+        fail(chip, Fault.ACCESS_OUTSIDE, time, engine, context, address)
+        return -1
     command.stamp = time
     command.pulled = NEVER
     command.address = address
@@ -70,6 +92,8 @@ def issue(chip: Any, engine: int, context: int, row: Any, time: int, sum_of_oper
     command.unit = unit
     command.me = engine
     command.ctx = context
+    command.pull_me = engine
+    command.push_me = engine
     command.signal = row.signal
     command.count = count
     command.mask = mask
@@ -90,7 +114,7 @@ def issue(chip: Any, engine: int, context: int, row: Any, time: int, sum_of_oper
         command.pull_words = out_words
         command.push_words = in_words
         command.marked = in_words
-    if code >= Command.CAP_FAST_WRITE:
+    if code == Command.CAP_FAST_WRITE or code == Command.MSF_FAST_WRITE:
         command.pull_words = 0
         command.push_words = 0
         command.marked = 0
@@ -106,6 +130,9 @@ def issue(chip: Any, engine: int, context: int, row: Any, time: int, sum_of_oper
     command.xfer_out = first
     if out_words > 0:
         _mark(me, first, out_words)
+    if code >= Command.REFLECT_READ:
+        _aim_at_remote(chip, command, code, address, count)
+        command.notify = row.special >> NOTIFY_SHIFT
     command.master = unit + 1 if unit == SRAM0 or unit == SRAM0 + 1 else (MASTER_MSF if unit == MSF else 0)
     if code >= Command.HASH_48 and code <= Command.HASH_128:
         command.master = 1

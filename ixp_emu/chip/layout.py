@@ -12,6 +12,7 @@ import numpy as np
 
 __all__ = [
     "AGENTS",
+    "CAP_BYTES",
     "CHIP",
     "CMD_ARBITER",
     "COMMAND",
@@ -39,10 +40,12 @@ __all__ = [
     "NEIGHBOR",
     "NEIGHBOR_OUT",
     "PAGE_SHIFT",
+    "PCI_WORDS",
     "POOL_SLOTS",
     "PORTS",
     "PULL",
     "PUSH",
+    "QUEUE_ENTRIES",
     "ROW",
     "SCRATCH",
     "SCRATCH_WORDS",
@@ -112,6 +115,12 @@ FILE_SIZE = LOCAL_MEMORY + LOCAL_MEMORY_WORDS
 
 SCRATCH_WORDS = 1 << 14
 """Room for the largest scratch the hardware description allows."""
+CAP_BYTES = 1 << 16
+"""Address space of the CSRs behind the CAP."""
+PCI_WORDS = 1024
+"""CSRs of the PCI unit."""
+QUEUE_ENTRIES = 64
+"""Entries of a channel's Q_array."""
 POOL_SLOTS = 1024
 DELIVERY_SLOTS = 128
 """Data on its way to TBUF."""
@@ -170,6 +179,9 @@ COMMAND = np.dtype(
         ("unit", np.uint8),
         ("me", np.uint8),
         ("ctx", np.uint8),
+        ("pull_me", np.uint8),  # whose transfer-out registers are sampled: another ME's for a reflector command
+        ("push_me", np.uint8),  # whose transfer-in registers are written
+        ("notify", np.uint8),  # NOTIFY_* of a reflector command
         ("signal", np.uint8),
         ("count", np.uint8),  # longwords; quadwords for DRAM; keys for hash
         ("mask", np.uint8),  # byte mask of a DRAM write
@@ -353,6 +365,10 @@ _CHIP_FIELDS: list[Any] = [
     ("hash_cycles", np.int64),
     ("hash_latency", np.int64, (3,)),
     ("cap_signal_latency", np.int64),
+    ("pci_latency", np.int64),
+    ("link_cycles", np.int64),
+    ("ignore_eop", np.int64),
+    ("ignore_cells", np.int64),
     ("neighbor_latency", np.int64),
     ("neighbor_register_latency", np.int64),
     ("neighbor_self_latency", np.int64),
@@ -375,8 +391,8 @@ _CHIP_FIELDS: list[Any] = [
     ("refresh_cycles", np.int64),
     ("me_khz", np.int64),
     ("msf_khz", np.int64),
-    ("width_bytes", np.int64),
-    ("element_bytes", np.int64),
+    ("rbuf_bytes", np.int64),
+    ("tbuf_bytes", np.int64),
     ("rbuf_elements", np.int64),
     ("tbuf_elements", np.int64),
     ("freelist_depth", np.int64),
@@ -428,12 +444,22 @@ _CHIP_FIELDS: list[Any] = [
     ("ring_head", np.int64, (16,)),
     ("ring_count", np.int64, (16,)),
     ("ring_empty_flag", np.int64, (16,)),
+    # the flag, and what it was before two changes that may still be to be seen
     ("ring_flag", np.int64, (16,)),
-    ("ring_flag_before", np.int64, (16,)),
     ("ring_flag_time", np.int64, (16,)),
+    ("ring_flag_before", np.int64, (16,)),
+    ("ring_flag_first_time", np.int64, (16,)),
+    ("ring_flag_first", np.int64, (16,)),
     ("hash_free", np.int64),
     ("interrupt_raw", np.uint32, (4,)),  # A of cluster 0, 1, then B
-    ("cap_csr", np.uint32, (0x1800,)),  # by address / 4; the hash multipliers are among them
+    ("cap_csr", np.uint32, (CAP_BYTES // 4,)),  # by address / 4; the hash multipliers are among them
+    ("pci_csr", np.uint32, (PCI_WORDS,)),
+    ("reflector", np.int64),  # 1: a program reaches other MEs' transfer registers, so all of them are marked busy
+    # SRAM queue hardware
+    ("q_array", np.uint32, (2, QUEUE_ENTRIES, 3)),  # head, tail, count
+    ("q_half", np.uint8, (2, QUEUE_ENTRIES)),  # command code of the last half of a descriptor read, 0 none
+    ("q_link_free", np.int64, (2, QUEUE_ENTRIES)),  # the link of the last dequeue is there
+    ("sram_csr", np.uint32, (2, 64)),
     # DRAM
     ("bank", BANK, (8,)),
     ("bank_queue", QUEUE, (8,)),
@@ -448,6 +474,12 @@ _CHIP_FIELDS: list[Any] = [
     ("ddr_count", np.int64),
     # media
     ("msf_register", np.uint32, (0x600,)),
+    ("rx_enabled", np.int64),
+    ("rx_width_bytes", np.int64),
+    ("rx_element_bytes", np.int64),
+    ("tx_enabled", np.int64),
+    ("tx_width_bytes", np.int64),
+    ("tx_element_bytes", np.int64),
     ("rbuf", np.uint32, (2048,)),
     ("tbuf", np.uint32, (2048,)),
     ("rbuf_state", np.uint8, (128,)),  # 0 in use, 1 free
@@ -464,11 +496,13 @@ _CHIP_FIELDS: list[Any] = [
     ("rx_end", np.int64),  # end of the transfer under way, NEVER if none
     ("rx_port", np.int64),
     ("rx_element", np.int64),
+    ("rx_offset", np.int64),  # of the element in RBUF, bytes
     ("rx_bytes", np.int64),
     ("tx_control", np.uint32, (128, 2)),
     ("tx_valid", np.uint8, (128,)),
     ("tx_valid_count", np.int64),
     ("tx_element", np.int64),
+    ("tx_offset", np.int64),  # of the element under way in TBUF, bytes
     ("tx_end", np.int64),
     ("tx_sequence", np.int64),
     ("port", PORT, (PORTS,)),

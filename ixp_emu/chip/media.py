@@ -35,6 +35,8 @@ _ARENA = 1 << 16
 _LONGEST = 9_600
 """Longest frame that transmit assembles, bytes."""
 _ROOM = 16_384
+_BUFFER_MASK = 2047
+"""Longwords of RBUF and TBUF, less 1: an element that a smaller element size had stays inside its buffer."""
 
 _INGRESS_BYTES = INGRESS.itemsize
 _EGRESS_BYTES = EGRESS.itemsize
@@ -60,9 +62,9 @@ def _wire(port: Any, count: int) -> int:
 
 
 @small
-def _spi(chip: Any, count: int) -> int:
+def _spi(chip: Any, count: int, width_bytes: int) -> int:
     """Cycles that bytes take on SPI-3."""
-    clocks = (count + chip.width_bytes - 1) // chip.width_bytes
+    clocks = (count + width_bytes - 1) // width_bytes
     return (clocks * chip.me_khz + chip.msf_khz - 1) // chip.msf_khz
 
 
@@ -135,7 +137,7 @@ def _arrive(chip: Any, port: Any, time: int) -> None:
 def _ready_time(chip: Any, port: Any) -> int:
     """When the port's next mpacket is complete in its MAC."""
     head = u(port.rx_head & _RING)
-    end = port.rx_sent + chip.element_bytes
+    end = port.rx_sent + chip.rx_element_bytes
     length = port.rx_length[head]
     if end >= length:
         end = max(length, _MINIMUM) + _FCS
@@ -152,7 +154,7 @@ def _fill_element(chip: Any, time: int) -> None:
     head = u(port.rx_head & _RING)
     first = port.rx_sent
     length = s64(port.rx_length[head])
-    base = element * (chip.element_bytes >> 2)
+    base = chip.rx_offset >> 2
     source = port.rx_address[head] + first
     total = 0
     for i in range((count + 3) >> 2):
@@ -167,10 +169,11 @@ def _fill_element(chip: Any, time: int) -> None:
                 missing = (missing << 8) | 0xFF
             word = (word << 8) | value
         total += (word >> 16) + (word & 0xFFFF)
-        chip.rbuf[u(base + i)] = word | (s64(chip.rbuf[u(base + i)]) & missing)
+        at = (base + i) & _BUFFER_MASK
+        chip.rbuf[u(at)] = word | (s64(chip.rbuf[u(at)]) & missing)
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    status = (element << 24) | (count << 16) | index
+    status = (element << 24) | ((count & 0xFF) << 16) | index
     if first == 0:
         status |= 1 << 15
     port.rx_sent = first + count
@@ -233,7 +236,7 @@ def media_rx_step(chip: Any, time: int) -> None:
         port = chip.port[u(index)]
         if _next_arrival(port) <= time:
             _arrive(chip, port, time)
-    if chip.rx_end == NEVER and chip.rbuf_free_count > 0:
+    if chip.rx_end == NEVER and chip.rx_enabled and chip.rbuf_free_count > 0:
         for step in range(1, ports + 1):
             index = (chip.rx_last_port + step) % ports
             port = chip.port[u(index)]
@@ -246,8 +249,9 @@ def media_rx_step(chip: Any, time: int) -> None:
             chip.rbuf_free_count -= 1
             chip.rbuf_state[u(chip.rx_element)] = 0
             length = s64(port.rx_length[u(port.rx_head & _RING)])
-            chip.rx_bytes = min(length - port.rx_sent, chip.element_bytes)
-            cycles = _spi(chip, chip.rx_bytes)
+            chip.rx_bytes = min(length - port.rx_sent, chip.rx_element_bytes)
+            chip.rx_offset = chip.rx_element * chip.rx_element_bytes
+            cycles = _spi(chip, chip.rx_bytes, chip.rx_width_bytes)
             chip.rx_end = time + cycles
             chip.rx_spi_busy += cycles
             break
@@ -259,7 +263,7 @@ def media_rx_step(chip: Any, time: int) -> None:
         arrival = _next_arrival(port)
         if arrival > time:  # one that is due and still here waits for room, which a transfer's end makes
             following = min(following, arrival)
-        if chip.rx_end == NEVER and chip.rbuf_free_count > 0 and port.rx_count > 0:
+        if chip.rx_end == NEVER and chip.rx_enabled and chip.rbuf_free_count > 0 and port.rx_count > 0:
             following = min(following, _ready_time(chip, port))
     chip.keys[u(MEDIA_RX)] = NEVER if following == NEVER else event_key(following, 4, MEDIA_RX)
 
@@ -281,13 +285,13 @@ def _take_element(chip: Any, time: int) -> None:
             port.tx_write = 0
     elif port.tx_partial == 0:
         fail(chip, Fault.TBUF_CONTROL, time, -1, 0, control)
-    base = element * (chip.element_bytes >> 2)
+    base = chip.tx_offset >> 2
     at = port.tx_write + port.tx_partial
     if port.tx_partial + count > _LONGEST:
         fail(chip, Fault.TBUF_CONTROL, time, -1, 2, control)
         return
     for i in range(count):
-        word = s64(chip.tbuf[u(base + (i >> 2))])
+        word = s64(chip.tbuf[u((base + (i >> 2)) & _BUFFER_MASK)])
         port.tx_data[u(at + i)] = (word >> (24 - (i & 3) * 8)) & 0xFF
     port.tx_partial += count
     if (control >> 8) & 1:
@@ -378,13 +382,14 @@ def media_tx_step(chip: Any, time: int) -> None:
                 following = min(following, (port.wire_next + port.byte_den - 1) // port.byte_den)
         following = min(following, port.wire_end)
     element = chip.tx_element
-    if chip.tx_end == NEVER and chip.tx_valid[u(element)]:
+    if chip.tx_end == NEVER and chip.tx_enabled and chip.tx_valid[u(element)]:
         control = s64(chip.tx_control[u(element), u(0)])
         count = control >> 24
         port = chip.port[u(control & 0xF)]
         if port.tx_bytes + count <= chip.mac_tx_bytes and port.tx_count < _RING:
             port.tx_bytes += count
-            cycles = _spi(chip, count)
+            chip.tx_offset = element * chip.tx_element_bytes
+            cycles = _spi(chip, count, chip.tx_width_bytes)
             chip.tx_end = time + cycles
             chip.tx_spi_busy += cycles
     following = min(following, chip.tx_end)

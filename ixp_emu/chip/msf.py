@@ -5,37 +5,70 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import MASTER_MSF, Command, Fault
-from ixp_emu.chip.compiled import compiled, s64, u
+from ixp_emu.chip.compiled import compiled, s64, small, u
 from ixp_emu.chip.delivery import bus_of, complete, free_inlet, reply
 from ixp_emu.chip.layout import MEDIA_RX, MEDIA_TX, MSF
-from ixp_emu.chip.queues import fail, hasten, pop, release
+from ixp_emu.chip.queues import fail, fail_command, hasten, pop, release
 from ixp_emu.isa.csr import MSF_REGISTERS
 
-__all__ = ["serve_msf"]
+__all__ = ["read_register", "serve_msf", "write_register"]
 
 _FREELIST = MSF_REGISTERS["RX_THREAD_FREELIST_0"]
 _ELEMENT_DONE = MSF_REGISTERS["RBUF_ELEMENT_DONE"]
 _TX_SEQUENCE = MSF_REGISTERS["TX_SEQUENCE_0"]
-_TX_CONTROL = MSF_REGISTERS["TBUF_ELEMENT_CONTROL"]
+_ELEMENT_CONTROL = MSF_REGISTERS["TBUF_ELEMENT_CONTROL"]
+_RX_CONTROL = MSF_REGISTERS["RX_CONTROL"]
+_TX_CONTROL = MSF_REGISTERS["TX_CONTROL"]
 _BUFFER = MSF_REGISTERS["RBUF"]
 _END = 0x4000
 
 
 @compiled
-def _read(chip: Any, address: int) -> int:
+def read_register(chip: Any, address: int) -> int:
     """The longword at an MSF offset."""
     if address >= _BUFFER:
         return s64(chip.rbuf[u((address - _BUFFER) >> 2)])
-    if address >= _TX_CONTROL:
-        return s64(chip.tx_control[u(((address - _TX_CONTROL) >> 3) & 127), u((address >> 2) & 1)])
+    if address >= _ELEMENT_CONTROL:
+        return s64(chip.tx_control[u(((address - _ELEMENT_CONTROL) >> 3) & 127), u((address >> 2) & 1)])
     if address == _TX_SEQUENCE:
         empty = 1 if chip.tx_valid_count == 0 else 0
         return s64((empty << 31) | (chip.tx_sequence & 0xFF))
     return s64(chip.msf_register[u(address >> 2)])
 
 
+@small
+def _width(control: int) -> int:
+    """Bytes a clock of SPI-3 in a direction with a RX_CONTROL or TX_CONTROL."""
+    code = (control >> 20) & 3
+    return 4 if code == 0 else (1 if code == 2 else 2)
+
+
+@small
+def _element(control: int) -> int:
+    """Element size that a RX_CONTROL or TX_CONTROL chooses, bytes."""
+    return 64 << min((control >> 2) & 3, 2)
+
+
 @compiled
-def _validate(chip: Any, element: int, time: int, engine: int) -> None:
+def _control_receive(chip: Any, control: int) -> None:
+    """RX_CONTROL was written; a transfer under way goes on as it began."""
+    chip.rx_enabled = 1 if control >> 28 else 0
+    chip.rx_width_bytes = _width(control)
+    chip.rx_element_bytes = _element(control)
+    chip.rbuf_elements = chip.rbuf_bytes // chip.rx_element_bytes
+
+
+@compiled
+def _control_transmit(chip: Any, control: int) -> None:
+    """TX_CONTROL was written; a transfer under way goes on as it began."""
+    chip.tx_enabled = 1 if control >> 28 else 0
+    chip.tx_width_bytes = _width(control)
+    chip.tx_element_bytes = _element(control)
+    chip.tbuf_elements = chip.tbuf_bytes // chip.tx_element_bytes
+
+
+@compiled
+def _validate(chip: Any, element: int, time: int, engine: int, media: int) -> None:
     """The second control longword was written: check the first and let the element go."""
     control = s64(chip.tx_control[u(element), u(0)])
     count = control >> 24
@@ -44,25 +77,25 @@ def _validate(chip: Any, element: int, time: int, engine: int) -> None:
         fail(chip, Fault.TBUF_VALID, time, engine, 0, element)
         return
     starts = (control >> 9) & 1
-    if count == 0 or count > chip.element_bytes or port >= chip.ports or element >= chip.tbuf_elements:
+    if count == 0 or count > chip.tx_element_bytes or port >= chip.ports or element >= chip.tbuf_elements:
         fail(chip, Fault.TBUF_CONTROL, time, engine, starts, control)
         return
     chip.tx_valid[u(element)] = 1
     chip.tx_valid_count += 1
-    hasten(chip, MEDIA_TX, 4, time)
+    hasten(chip, MEDIA_TX, 4, media)
 
 
 @compiled
-def _write(chip: Any, address: int, value: int, time: int, engine: int) -> None:
-    """Store a longword at an MSF offset, with the effect of the register."""
+def write_register(chip: Any, address: int, value: int, time: int, engine: int, media: int) -> None:
+    """Store a longword at an MSF offset, with the effect of the register; media sees it first in cycle ``media``."""
     if address >= _BUFFER:
         chip.tbuf[u((address - _BUFFER) >> 2)] = value
-    elif address >= _TX_CONTROL:
-        element = ((address - _TX_CONTROL) >> 3) & 127
+    elif address >= _ELEMENT_CONTROL:
+        element = ((address - _ELEMENT_CONTROL) >> 3) & 127
         half = (address >> 2) & 1
         chip.tx_control[u(element), u(half)] = value
         if half:
-            _validate(chip, element, time, engine)
+            _validate(chip, element, time, engine, media)
     elif address == _FREELIST:
         if chip.freelist_count >= chip.freelist_depth:
             fail(chip, Fault.FREELIST_FULL, time, engine, 0, value & 0xFFFF)
@@ -70,7 +103,7 @@ def _write(chip: Any, address: int, value: int, time: int, engine: int) -> None:
         chip.freelist[u((chip.freelist_head + chip.freelist_count) & 63)] = value & 0xFFFF
         chip.freelist_count += 1
         chip.last_change = time
-        hasten(chip, MEDIA_RX, 4, time)
+        hasten(chip, MEDIA_RX, 4, media)
     elif address == _ELEMENT_DONE:
         element = value & 0x7F
         if element >= chip.rbuf_elements or chip.rbuf_state[u(element)]:
@@ -79,27 +112,33 @@ def _write(chip: Any, address: int, value: int, time: int, engine: int) -> None:
         chip.rbuf_state[u(element)] = 1
         chip.rbuf_free[u((chip.rbuf_free_head + chip.rbuf_free_count) & 127)] = element
         chip.rbuf_free_count += 1
-        hasten(chip, MEDIA_RX, 4, time)
+        hasten(chip, MEDIA_RX, 4, media)
     else:
         chip.msf_register[u(address >> 2)] = value
+        if address == _RX_CONTROL:
+            _control_receive(chip, value)
+            hasten(chip, MEDIA_RX, 4, media)
+        elif address == _TX_CONTROL:
+            _control_transmit(chip, value)
+            hasten(chip, MEDIA_TX, 4, media)
 
 
 @compiled
-def serve_msf(chip: Any, time: int) -> None:
-    """Phase 1: serve the head of the MSF's inlet."""
+def serve_msf(chip: Any, time: int) -> bool:
+    """Phase 1: serve the head of the MSF's inlet; false if it is a fault, which waits for its time."""
     inlet = chip.inlet[u(MSF)]
     slot = s64(inlet.head)
     command = chip.pool[u(slot)]
     code = s64(command.code)
     engine = s64(command.me)
-    pop(chip, inlet)
-    free_inlet(chip, time)
     fast = code == Command.MSF_FAST_WRITE
     words = 1 if fast else s64(command.count)
     address = command.address & (0xFFFC if fast else 0xFFFFFFFC)
     if address + words * 4 > _END:
-        fail(chip, Fault.ACCESS_OUTSIDE, time, engine, s64(command.ctx), address)
-        return
+        fail_command(chip, command, Fault.ACCESS_OUTSIDE, time, address)
+        return False
+    pop(chip, inlet)
+    free_inlet(chip, time)
     structure = u(command.structure)
     chip.references[u(MSF)] += 1
     chip.longwords[u(MSF)] += words
@@ -112,13 +151,14 @@ def serve_msf(chip: Any, time: int) -> None:
     chip.unit_busy[u(MSF)] += busy
     chip.unit_free[u(MSF)] = time + busy
     if fast:
-        _write(chip, address, (command.address >> 16) & 0xFFFF, time, engine)
+        write_register(chip, address, (command.address >> 16) & 0xFFFF, time, engine, time)
         release(chip, slot)
     elif code == Command.READ:
         for i in range(words):
-            command.data[u(i)] = _read(chip, address + i * 4)
+            command.data[u(i)] = read_register(chip, address + i * 4)
         reply(chip, slot, command, bus_of(engine), MASTER_MSF, time + longword + delay)
     else:
         for i in range(words):
-            _write(chip, address + i * 4, s64(command.data[u(i)]), time, engine)
+            write_register(chip, address + i * 4, s64(command.data[u(i)]), time, engine, time)
         complete(chip, slot, command, time + busy + delay)
+    return True

@@ -14,6 +14,7 @@ __all__ = [
     "edge",
     "event_key",
     "fail",
+    "fail_command",
     "find_first_engine",
     "find_first_other",
     "hasten",
@@ -81,6 +82,13 @@ def fail(chip: Any, fault: int, time: int, me: int, pc: int, detail: int) -> Non
         chip.fault_pc = pc
         chip.fault_detail = detail
     chip.stop = 1
+
+
+@compiled
+def fail_command(chip: Any, command: Any, fault: int, time: int, detail: int) -> None:
+    """A command is a fault at its service; a unit that looks ahead of the clock leaves it until then."""
+    if time <= chip.now:
+        fail(chip, fault, time, s64(command.me), s64(command.ctx), detail)
 
 
 @small

@@ -18,6 +18,8 @@ from ixp_emu.chip.codes import (
     ACTION_MEDIA,
     ACTION_RETURNS,
     ACTION_SWAP,
+    NOTIFY_INITIATOR,
+    NOTIFY_REMOTE,
     ROW_INDEXED,
     ROW_NEIGHBOR,
     ROW_PLAIN,
@@ -106,21 +108,44 @@ _COMMANDS: Mapping[str, int] = {
     "write64": Command.WRITE,
     "fast_wr": Command.MSF_FAST_WRITE,
 }
-_UNITS: Mapping[str, int] = {"scratch": SCRATCH, "sram": SRAM0, "dram": DRAM, "msf": MSF}
+_UNITS: Mapping[str, int] = {"scratch": SCRATCH, "sram": SRAM0, "dram": DRAM, "msf": MSF, "pci": SCRATCH}
 _HASHES = {"hash_48": Command.HASH_48, "hash_64": Command.HASH_64, "hash_128": Command.HASH_128}
-_CAPS = {
+_NAMED_COMMANDS = {
     "cap.read": Command.CAP_READ,
     "cap.write": Command.CAP_WRITE,
     "cap.read_computed": Command.CAP_READ,
     "cap.write_computed": Command.CAP_WRITE,
     "cap.fast_wr": Command.CAP_FAST_WRITE,
     "cap.fast_wr_alu": Command.CAP_FAST_WRITE,
+    "pci.read": Command.PCI_READ,
+    "pci.write": Command.PCI_WRITE,
+    "sram.journal": Command.JOURNAL,
+    "sram.fast_journal": Command.FAST_JOURNAL,
+    "sram.enqueue": Command.ENQUEUE,
+    "sram.enqueue_tail": Command.ENQUEUE_TAIL,
+    "sram.dequeue": Command.DEQUEUE,
+    "sram.rd_qdesc_head": Command.RD_QDESC_HEAD,
+    "sram.rd_qdesc_tail": Command.RD_QDESC_TAIL,
+    "sram.rd_qdesc_other": Command.RD_QDESC_OTHER,
+    "sram.wr_qdesc": Command.WR_QDESC,
+    "sram.wr_qdesc_count": Command.WR_QDESC_COUNT,
+    "sram.csr_rd": Command.SRAM_CSR_READ,
+    "sram.csr_wr": Command.SRAM_CSR_WRITE,
+}
+"""Commands of one target; ``_COMMANDS`` has those that mean the same at several."""
+_REFLECTS = {"read_reflect": Command.REFLECT_READ, "write_reflect": Command.REFLECT_WRITE}
+_NOTIFIED = {
+    "sig_initiator": NOTIFY_INITIATOR,
+    "sig_remote": NOTIFY_REMOTE,
+    "sig_both": NOTIFY_INITIATOR | NOTIFY_REMOTE,
 }
 
 FROM_ALU = 1
 """``special`` of a cap fast_wr: the data is the last ALU result, not the constant."""
 CSR_ADDRESS = 2
 """``special``: the address is the constant in ``target``."""
+NOTIFY_SHIFT = 2
+"""``special`` of a reflector command holds NOTIFY_* from this bit on."""
 
 _INDEX_KINDS = {
     RegisterKind.LOCAL_MEMORY_0: 0,
@@ -509,7 +534,11 @@ class _Builder:
             row["a"] = row["b"] = CONSTANTS
             row["special"] = CSR_ADDRESS
             row["target"] = instruction.csr
-        if name == "cap.fast_wr_alu":
+        if code >= Command.REFLECT_READ:
+            remote, context = instruction.remote
+            row["target"] = remote << 10 | context << 7 | self._constant("remote_xfer") << 2
+            row["special"] = CSR_ADDRESS | _NOTIFIED[name.split(".")[2]] << NOTIFY_SHIFT
+        elif name == "cap.fast_wr_alu":
             row["special"] = CSR_ADDRESS | FROM_ALU
         elif name == "cap.fast_wr":
             row["imm"] = instruction.data
@@ -517,14 +546,12 @@ class _Builder:
     def _command_code(self, name: str, family: str) -> int:
         if family in _HASHES:
             return _HASHES[family]
-        if family == "cap":
-            if name not in _CAPS:
-                raise _NotModelled(name)
-            return _CAPS[name]
-        sub_command = name.split(".")[1].removeprefix("test_and_")
-        if sub_command not in _COMMANDS or (family == "sram" and sub_command in ("get", "put")):
-            raise _NotModelled(name)
-        return _COMMANDS[sub_command]
+        if name in _NAMED_COMMANDS:
+            return _NAMED_COMMANDS[name]
+        sub_command = name.split(".")[1]
+        if sub_command in _REFLECTS:
+            return _REFLECTS[sub_command]
+        return _COMMANDS[sub_command.removeprefix("test_and_")]
 
 
 # The short loop sets flags after every ALU row and after no immed: what the switches want otherwise is not plain.

@@ -1,4 +1,4 @@
-"""One QDR SRAM channel: in order, separate read and write ports, atomics inside the controller."""
+"""One QDR SRAM channel: in order, separate read and write ports, atomics inside the controller, queue hardware."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from ixp_emu.chip.codes import Command, Fault
 from ixp_emu.chip.compiled import compiled, load_u32, s64, store_u32, u
 from ixp_emu.chip.delivery import bus_of, complete, free_inlet, reply
 from ixp_emu.chip.layout import PAGE_SHIFT, SRAM0
-from ixp_emu.chip.queues import fail, pop
+from ixp_emu.chip.queue_hardware import serve_queue
+from ixp_emu.chip.queues import fail_command, pop
 from ixp_emu.chip.scratch import atomic
 
 __all__ = ["serve_sram"]
 
 
 @compiled
-def serve_sram(chip: Any, unit: int, time: int) -> None:
-    """Phase 1: serve the head of the channel's inlet."""
+def serve_sram(chip: Any, unit: int, time: int) -> bool:
+    """Phase 1: serve the head of the channel's inlet; false if it is a fault, which waits for its time."""
     inlet = chip.inlet[u(unit)]
     slot = s64(inlet.head)
     command = chip.pool[u(slot)]
     code = s64(command.code)
-    pop(chip, inlet)
-    free_inlet(chip, time)
+    if code > Command.DECR:
+        return serve_queue(chip, unit, time)
     address = command.address & 0x3FFFFFFC
     words = s64(command.count) if code <= Command.WRITE else 1
     if address + words * 4 > chip.size_bytes[u(unit)]:
-        fail(chip, Fault.ACCESS_OUTSIDE, time, s64(command.me), s64(command.ctx), command.address)
-        return
+        fail_command(chip, command, Fault.ACCESS_OUTSIDE, time, s64(command.address))
+        return False
+    pop(chip, inlet)
+    free_inlet(chip, time)
     structure = u(command.structure)
     chip.references[u(unit)] += 1
     chip.longwords[u(unit)] += words
@@ -64,3 +67,4 @@ def serve_sram(chip: Any, unit: int, time: int) -> None:
             reply(chip, slot, command, bus_of(s64(command.me)), unit + 1, time + longword + delay)
         else:
             complete(chip, slot, command, time + busy + delay)
+    return True

@@ -2,7 +2,8 @@
 
 No command that can still arrive changes what an in-order unit does with those before it, so a scratch or SRAM command
 is served as soon as its service time is known. A ring operation is, unless its change of the status flag would follow
-another one that is still to be seen; CSRs are not, because others look at their effects in between.
+another one that is still to be seen; CSRs are not, because others look at their effects in between. A command that
+is a fault stays in the inlet until its time.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import Any
 from ixp_emu.chip.codes import Command
 from ixp_emu.chip.compiled import NEVER, compiled, small, u
 from ixp_emu.chip.delivery import bus_of
-from ixp_emu.chip.layout import INLET_SLOTS, MSF, SCRATCH, UNIT
+from ixp_emu.chip.layout import INLET_SLOTS, MSF, SCRATCH, SRAM0, SRAM1, UNIT
 from ixp_emu.chip.msf import serve_msf
+from ixp_emu.chip.queue_hardware import queue_ready
 from ixp_emu.chip.queues import event_key
-from ixp_emu.chip.scratch import ring_may_run_ahead, serve_scratch
+from ixp_emu.chip.rings import ring_may_run_ahead
+from ixp_emu.chip.scratch import serve_scratch
 from ixp_emu.chip.sram import serve_sram
 
 __all__ = ["inlet_free_at", "inlet_places", "schedule_unit", "unit_step"]
@@ -39,8 +42,10 @@ def unit_time(chip: Any, unit: int, now: int) -> int:
             time = max(time, chip.read_free[u(unit)])
         if code != Command.READ:
             time = max(time, chip.write_free[u(unit)])
+    elif unit == SRAM0 or unit == SRAM1:
+        time = max(time, queue_ready(chip, unit, command))
     if command.push_words > 0:
-        queue = chip.push[u(bus_of(command.me)), u(command.master)]
+        queue = chip.push[u(bus_of(command.push_me)), u(command.master)]
         if queue.count >= chip.sbus_depth:
             chip.blocked_units |= 1 << unit
             return NEVER
@@ -59,13 +64,13 @@ def _may_run_ahead(chip: Any, unit: int, command: Any, now: int) -> bool:
 
 
 @small
-def _serve(chip: Any, unit: int, time: int) -> None:
+def _serve(chip: Any, unit: int, time: int) -> bool:
+    """Serve the head of an inlet; false if it is a fault, which waits for its time."""
     if unit == SCRATCH:
-        serve_scratch(chip, time)
-    elif unit == MSF:
-        serve_msf(chip, time)
-    else:
-        serve_sram(chip, unit, time)
+        return serve_scratch(chip, time)
+    if unit == MSF:
+        return serve_msf(chip, time)
+    return serve_sram(chip, unit, time)
 
 
 @compiled
@@ -80,11 +85,13 @@ def schedule_unit(chip: Any, unit: int, now: int) -> None:
         if time >= chip.until or not _may_run_ahead(chip, unit, command, now):
             chip.keys[u(UNIT + unit)] = event_key(time, 1, UNIT + unit)
             return
+        if not _serve(chip, unit, time):
+            chip.keys[u(UNIT + unit)] = event_key(time, 1, UNIT + unit)
+            return
         if time > now:  # it still takes its place in the inlet until then
             at = u((chip.early_head[u(unit)] + chip.early_count[u(unit)]) & (INLET_SLOTS - 1))
             chip.early_time[u(unit), at] = time
             chip.early_count[u(unit)] += 1
-        _serve(chip, unit, time)
 
 
 @compiled

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ixp_emu.assembler import ParsedProgram, Program, assemble, parse
+from ixp_emu.assembler import InitialMemory, ParsedProgram, Program, assemble, parse
 from ixp_emu.cluster.config import Chip, ClusterConfig, program_file
 from ixp_emu.cluster.service import Service, load_service
 from ixp_emu.errors import InputError
@@ -25,6 +25,7 @@ __all__ = ["ChipImage", "build_images", "load_image", "structure_words", "target
 _TARGETS = {"scratch": 0, "sram0": 1, "sram1": 2, "dram": 3}
 _ENGINE_INDEX = "engine_index"
 _STRUCTURES = 64
+_CONTEXT_REGISTERS = 16  # of a bank, from one context number to the next, with 4 contexts as with 8
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,39 @@ def _fill(chip: Any, memories: Memories, image: ChipImage, name: str, values: Se
             view[position : position + stride * len(part) : stride][: len(part)] = part
 
 
+def _set_registers(me: Any, program: Program) -> None:
+    """Initial values of general registers; every context has its own copy of a relative one."""
+    from ixp_emu.chip.layout import CONTEXTS, GPR_A, GPR_B
+
+    step = 2 if program.contexts == 4 else 1
+    for initial in program.initial_registers:
+        base = GPR_B if initial.register.file.endswith("b") else GPR_A
+        if initial.register.file.startswith("@"):
+            me["file"][base + initial.register.number] = initial.value
+            continue
+        every = range(0, CONTEXTS, step) if initial.context is None else [initial.context]
+        for context in every:
+            me["file"][base + context * _CONTEXT_REGISTERS + initial.register.number] = initial.value
+
+
+def _set_memory(
+    chip: Any, memories: Memories, placed: PlacedStructure, initial: InitialMemory, engines: Sequence[int]
+) -> None:
+    """Initial contents of a structure; one in local memory is in that of every ME of the program."""
+    from ixp_emu.chip.layout import LOCAL_MEMORY
+
+    declaration, location = placed.declaration, placed.location
+    stride = declaration.stride_bytes(location.memory)
+    for position, value in enumerate(initial.values):
+        element, within = divmod(initial.offset_bytes + 4 * position, declaration.element_bytes)
+        word = (element * stride + within) // 4
+        if location.memory == "local":
+            for engine in engines:
+                chip["me"][engine]["file"][LOCAL_MEMORY + location.base // 4 + word] = value
+        else:
+            structure_words(chip, memories, placed)[word] = value
+
+
 def load_image(chip: Any, memories: Memories, image: ChipImage) -> None:
     """Load programs, tables and rings into a chip that was initialised."""
     from ixp_emu.chip.chip import configure_ring, load_program
@@ -167,7 +201,17 @@ def load_image(chip: Any, memories: Memories, image: ChipImage) -> None:
         numbers = [image.structure_numbers[s.lower()] if s else 0 for s in program.structures] or None
         rows = build_rows(program.words, numbers, contexts=program.contexts)
         for index, engine in enumerate(engines):
-            load_program(chip, engine, program.words, rows=rows, four_contexts=program.contexts == 4)
+            load_program(
+                chip,
+                engine,
+                program.words,
+                rows=rows,
+                contexts=program.started,
+                entry=program.entry,
+                four_contexts=program.contexts == 4,
+                modes=program.mode_bits,
+            )
+            _set_registers(chip["me"][engine], program)
             index_of_engine[engine] = index
     for placed in image.structures.values():
         declaration = placed.declaration
@@ -181,6 +225,9 @@ def load_image(chip: Any, memories: Memories, image: ChipImage) -> None:
                     contents=range(1, declaration.prefill + 1),
                 )
     _fill(chip, memories, image, _ENGINE_INDEX, index_of_engine)
+    for name, engines in image.chip.engines.items():
+        for initial in image.programs[name].initial_memory:
+            _set_memory(chip, memories, image.structures[initial.structure], initial, engines)
     for service in image.services.values():
         for structure, values in service.contents().items():
             _fill(chip, memories, image, structure, values)

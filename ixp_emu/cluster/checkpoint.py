@@ -10,6 +10,7 @@ import json
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,12 @@ def load_checkpoint(path: str | Path, *, threads: int = 1) -> ClusterRun:
         raise InputError(
             f"was saved by ixpemu {state.get('version')}; this is {__version__} with another state layout", file=path
         )
-    if state.get("unsettled", {}) != changed():
+    unsettled = state.get("unsettled", {})
+    if not isinstance(unsettled, dict):
+        raise _damaged(path, "unsettled holds no object")
+    if unsettled != changed():
         raise InputError(
-            f"was saved with {VARIABLE}={_assigned(state.get('unsettled'))!r}; now it is {_assigned(changed())!r}",
-            file=path,
+            f"was saved with {VARIABLE}={_assigned(unsettled)!r}; now it is {_assigned(changed())!r}", file=path
         )
     config, programs, scalars = (state.get(key) for key in ("config", "programs", "run"))
     if not (isinstance(config, dict) and isinstance(programs, dict) and isinstance(scalars, dict)):
@@ -116,9 +119,9 @@ def load_checkpoint(path: str | Path, *, threads: int = 1) -> ClusterRun:
     return run
 
 
-def _assigned(settings: object) -> str:
+def _assigned(settings: Mapping[str, object]) -> str:
     """Switches as the environment variable holds them."""
-    return ",".join(f"{name}={value}" for name, value in settings.items()) if isinstance(settings, dict) else "?"
+    return ",".join(f"{name}={value}" for name, value in settings.items())
 
 
 def _read(path: str | Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:

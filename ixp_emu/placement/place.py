@@ -58,6 +58,13 @@ def merge_declarations(
             if known is None:
                 merged[declaration.name] = ChipStructure(declaration, frozenset(engines))
                 continue
+            if declaration.region == "local_mem" and declaration.memory != "local":
+                raise InputError(
+                    f".local_mem {declaration.name}: another program declares it too "
+                    f"({known.declaration.file}:{known.declaration.line}): write .global_mem in both to share it",
+                    file=declaration.file,
+                    line=declaration.line,
+                )
             difference = _difference(known.declaration, declaration)
             if difference:
                 raise InputError(
@@ -71,7 +78,7 @@ def merge_declarations(
 
 
 def _difference(first: StructureDeclaration, second: StructureDeclaration) -> str | None:
-    for key in ("element_bytes", "count", "align", "sharing", "memory", "ring", "prefill"):
+    for key in ("element_bytes", "count", "align", "sharing", "memory", "ring", "prefill", "region"):
         if getattr(first, key) != getattr(second, key):
             return f"{key} is {getattr(second, key)} here"
     if first.access != second.access:
@@ -105,7 +112,7 @@ def _check(structure: ChipStructure, memory: str, *, pinned: bool) -> None:
         raise InputError(
             f"{name}: atomic {operation} by {users} MEs not possible in DRAM, which has no atomic commands", key=key
         )
-    if memory == "local" and users > 1:
+    if memory == "local" and users > 1 and declaration.region is None:  # .local_mem: each ME has its own
         raise InputError(f"{name}: used by {users} MEs, a local memory belongs to one ME", key=key)
 
 

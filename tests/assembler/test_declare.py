@@ -265,7 +265,7 @@ def test_modes_and_contexts(assembled: Assembled, refused: Refused) -> None:
         ("br[none#]", "t.uc:1: label 'none#' is not defined"),
         ("a#: nop\na#: nop", "t.uc:2: label 'a#' is defined twice (first at t.uc:1)"),
         (".reg a\n.reg a", "t.uc:2: 'a' is declared twice in one scope (first at t.uc:1)"),
-        (".reg a[0]", "t.uc:1: .reg 'a': array length 0: must be 1 or more"),
+        (".reg a[0]", "t.uc:1: .reg 'a': array length 0: must be 1..256"),
         (".reg a[2]\nimmed[a[2], 1]", "t.uc:2: a[2]: 'a' has elements 0..1"),
         (".reg a\nimmed[a[0], 1]", "t.uc:2: a[0]: 'a' has no elements"),
         (".reg a[2]\nimmed[a, 1]", "t.uc:2: 'a' is an array: write a[n]"),
@@ -282,7 +282,7 @@ def test_modes_and_contexts(assembled: Assembled, refused: Refused) -> None:
         (".sig s\n.addr s 0", "t.uc:1: signal 's': number 0: must be 1..15"),
         ("alu[$none, --, B, 1]", "t.uc:1: '$none' is not declared"),
         ("ctx_arb[s]", "t.uc:1: 's' is not a declared signal"),
-        (".set none\nnop", "t.uc:2: liveness hint: 'none' is not declared"),
+        (".set none\nnop", "t.uc:1: .set: 'none' is not declared"),
         (".word 0x10000000000", "t.uc:1: .word 0x10000000000: must be a literal of at most 40 bits"),
         ("nop nop", "t.uc:1: syntax error at 'nop' in 'nop nop'"),
         ("alu[a, b", "t.uc:1: a bracket is not closed: 'alu[a, b'"),
@@ -311,7 +311,7 @@ def test_program_length_limit() -> None:
     assert len(assemble(parse("nop\n" * CONTROL_STORE_WORDS, name="t.uc")).words) == 4096
     with pytest.raises(InputError) as caught:
         assemble(parse("nop\n" * (CONTROL_STORE_WORDS + 1), name="t.uc"))
-    assert str(caught.value) == "t.uc: program too long: 4097 words, 4096 available"
+    assert str(caught.value) == "t.uc:4097: program too long: 4097 words, 4096 available"
 
 
 # -- where words come from ------------------------------------------------------------------------------------------
@@ -368,3 +368,94 @@ def test_a_thousand_lines_take_less_than_half_a_second() -> None:
     start = time.process_time()
     assert len(assemble(parse("\n".join(lines) + "\n")).words) == 1020
     assert time.process_time() - start < 0.5
+
+
+# --- calls, names of other microengines, old forms -------------------------------------------------------------------
+
+
+def test_call_loads_the_return_address_and_branches(
+    assembled: Callable[..., Program], listing: Callable[..., list[str]]
+) -> None:
+    text = ".reg back x\n.addr back 2 a\n.call work#, back\n.call work back\nhalt\n.subroutine work\nrtn[back]\n.endsub"
+    assert listing(text) == ["immed[a2, 2]", "br[l5#]", "immed[a2, 4]", "br[l5#]", "halt", "rtn[a2]"]
+    assert assembled(text).labels == {"work": 5}
+
+
+def test_a_called_subroutine_returns(machine: type, assembled: Callable[..., Program]) -> None:
+    text = ".reg back\nload_addr[back, on#]\nbr[sub#]\non#: halt\nsub#: rtn[back]"
+    same = text.replace("load_addr[back, on#]\nbr[sub#]\non#:", ".call sub# back\n")
+    assert assembled(same).words == assembled(text).words
+
+
+def test_remote_names_have_the_number_that_both_programs_give(listing: Callable[..., list[str]]) -> None:
+    text = (
+        ".sig remote s\n.reg remote $x[2]\n.addr s 6\n.addr $x 3\n.sig own\n.reg $y\n.addr own 6\n.addr $y 3\n"
+        ".reg a\nimmed[a, (&remote(s, 0x12) | &remote($x[1], 1) << 4)]"
+    )
+    assert listing(text) == ["immed[a0, 70]"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (".call f#", "t.uc:1: .call needs a subroutine's label and the register that its rtn[] uses"),
+        (".reg remote a", "t.uc:1: remote 'a': must be a transfer register or a signal"),
+        (
+            ".sig remote s\nctx_arb[s]",
+            "t.uc:2: 's' is remote: only &remote() can name it",
+        ),
+        (
+            ".reg a\n.sig remote s\nimmed[a, (&remote(s, 0))]",
+            "t.uc:3: &remote(s, 0): its number is not known here: fix it with .addr in both programs",
+        ),
+        (".reg a\nimmed[a, (&remote(s, 0))]", "t.uc:2: &remote(s, 0): 's' is not declared remote"),
+        (
+            ".reg a\n.sig remote s\n.addr s 1\nimmed[a, (&remote(s, 4))]",
+            "t.uc:4: &remote(s, 4): microengine 0x4: must be 0x00..0x03 or 0x10..0x13",
+        ),
+        (".addr $x 1\n.addr $x 2", "t.uc:2: .addr '$x': has number 1 already"),
+        (".use_rd nothing", "t.uc:1: .use_rd: 'nothing' is not declared"),
+        (".set 5", "t.uc:1: .set: '5' is not a name"),
+        (
+            ".reg $a $b $c $d\n.xfer_order $a $b\n.xfer_order $a $c",
+            "t.uc:3: .xfer_order: '$c' cannot stand where an earlier order has '$b'",
+        ),
+        (".reg $a\n.xfer_order $a $a", "t.uc:2: .xfer_order: '$a' is named twice"),
+        (
+            ".reg x y z\nx = y + z",
+            "t.uc:2: 'x = y + z': notation x = y + z belongs to the NFP, not to the IXP2400: write alu[x, y, +, z]",
+        ),
+        ("again: nop", "t.uc:1: syntax error at ':': a label is written again#:"),
+        (".reg a\nalu[a, --, B, *l$index2]", "t.uc:2: *l$index2 and *l$index3 belong to the NFP, not to the IXP2400"),
+    ],
+)
+def test_errors_of_other_forms(refused: Callable[..., str], text: str, message: str) -> None:
+    assert refused(text) == message
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [
+        ".xfer_order $a $b $c",
+        ".xfer_order_rd $a $b $c\n.xfer_order_wr $a $b $c",
+        ".xfer_order $a $b\n.xfer_order $b $c",
+        ".xfer_order $b $c\n.xfer_order $a $b",
+        ".xfer_order $a $b $c\n.xfer_order $b $c",
+    ],
+)
+def test_orders_with_a_common_register_are_one(assembled: Callable[..., Program], orders: str) -> None:
+    program = assembled(f".reg $c $b $a\n{orders}\nnop")
+    first, second, third = (program.registers[name][0].number for name in ("$a", "$b", "$c"))
+    assert (second, third) == (first + 1, first + 2)
+
+
+def test_a_number_may_be_given_from_an_inner_scope(assembled: Callable[..., Program]) -> None:
+    program = assembled(".sig s\n.begin\n.addr s 7\nctx_arb[s]\n.end")
+    assert program.signals == {"s": [7]}
+
+
+@pytest.mark.parametrize("blank", ["", "    ", "// next", "; next", "/* next */"])
+def test_tokens_on_further_lines(listing: Callable[..., list[str]], blank: str) -> None:
+    text = ".reg a $x\n.sig s\n.addr s 3\nimmed[a, 0]\n"
+    text += f"sram[read, $x, a,\n{blank}\n 0, 1],\n{blank}\n  ctx_swap[s],\n\tdefer[1]\nnop"
+    assert listing(text)[1] == "sram[read, $0, a0, 0, 1], ctx_swap[3], defer[1]"

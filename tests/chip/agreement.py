@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,11 +14,16 @@ from ixp_emu.chip.clock import advance_unlinked
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import DRAM, SRAM0, SRAM1
 from ixp_emu.isa.csr import CAP_CSRS
+from tests.chip.random_features import DESCRIPTORS, LINKS, descriptor_words, link_words
 from tests.reference.chip import ReferenceChip
+from tests.reference.microengine import Microengine
 
 __all__ = ["Pair", "compare_engines"]
 
 _FILES = {"gpr_a": 0, "gpr_b": 128, "sram_in": 256, "dram_in": 384, "sram_out": 512, "dram_out": 640}
+_NEIGHBOR = 768
+_LOCAL_MEMORY = 1280
+_GLOBAL_LM_ADDR = 8  # row of the engine's LM_ADDR copies
 
 
 @dataclass
@@ -27,18 +33,20 @@ class Pair:
     Attributes:
         programs: ME number -> words.
         rings: ring number -> keyword arguments of ``configure_ring``.
+        four_contexts: MEs that run with four contexts.
     """
 
     hardware: Hardware
     programs: Mapping[int, Sequence[int]]
     rings: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    four_contexts: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         self.chips = new_chips(1)
         self.chip = self.chips[0]
         self.memories = Memories(self.hardware)
         initialise(self.chip, self.hardware, self.memories)
-        self.reference = ReferenceChip(self.hardware)
+        self.reference = ReferenceChip(self.hardware, four_contexts=self.four_contexts)
         self.reference.scratch_unit.cap_addresses.update(
             {name: csr.address for name, csr in CAP_CSRS.items() if name in self.reference.scratch_unit.cap_addresses}
         )
@@ -46,7 +54,7 @@ class Pair:
             configure_ring(self.chip, ring, **options)
             self.reference.configure_ring(ring, **options)
         for engine, words in self.programs.items():
-            load_program(self.chip, engine, words)
+            load_program(self.chip, engine, words, four_contexts=engine in self.four_contexts)
             self.reference.load(engine, words)
 
     def set_hash_multipliers(self, words: Sequence[int]) -> None:
@@ -66,6 +74,15 @@ class Pair:
         for channel in range(2):
             self.reference.sram[channel].write_words(0, pattern)
         self.reference.dram.write_words(0, pattern)
+
+    def fill_queues(self, seed: int) -> None:
+        """Queue descriptors, and links for buffers, in both SRAM channels."""
+        pattern = random.Random(seed)
+        parts = {DESCRIPTORS: descriptor_words(pattern), LINKS.start: link_words(pattern)}
+        for place, words in parts.items():
+            for channel, target in enumerate((SRAM0, SRAM1)):
+                self.memories.words[target][place : place + len(words)] = words
+                self.reference.sram[channel].write_words(4 * place, words)
 
     def run(self, until: int) -> None:
         """Run both up to a cycle."""
@@ -87,6 +104,7 @@ class Pair:
             theirs = reference.sram[channel].read_words(0, 2048)
             _compare(found, f"sram{channel}", self.memories.words[target][:2048], theirs)
         _compare(found, "dram", self.memories.words[DRAM][:2048], reference.dram.read_words(0, 2048))
+        _compare_units(found, chip, reference)
         return found
 
 
@@ -98,6 +116,32 @@ def _compare(found: list[str], name: str, ours: Any, theirs: Any) -> None:
         found.append(f"{name}: (index, engine, reference) {values}")
 
 
+def _compare_units(found: list[str], chip: Any, reference: ReferenceChip) -> None:
+    """State of the units besides their memories."""
+    for channel, unit in enumerate(reference.sram_units):
+        entries = [(entry.head, entry.tail, entry.count) for entry in unit.queues.entries]
+        _compare(found, f"sram{channel}.q_array", chip["q_array"][channel], entries)
+        _compare(found, f"sram{channel}.csr", chip["sram_csr"][channel], unit.queues.csr)
+    _compare(found, "pci", chip["pci_csr"], reference.scratch_unit.pci.read_words(0, 1024))
+    for number, ring in enumerate(reference.scratch_unit.rings):
+        if ring.size:
+            ours = [chip[f"ring_{name}"][number] for name in ("size", "head", "count")]
+            _compare(found, f"ring{number}", ours, [ring.size, ring.head, ring.count])
+
+
+def _compare_local_csrs(found: list[str], name: str, me: Any, model: Microengine) -> None:
+    """Next neighbours, indices and CSRs of one ME."""
+    _compare(found, f"{name}.neighbor", me["file"][_NEIGHBOR : _NEIGHBOR + 128], model.neighbor.registers)
+    pointers = (model.neighbor.put, model.neighbor.get)
+    _compare(found, f"{name}.nn_put_get", (me["nn_put"], me["nn_get"]), pointers)
+    _compare(found, f"{name}.mul_sum", np.uint64(me["mul_sum"]).view(np.int64), np.uint64(model.mul_sum).view(np.int64))
+    _compare(found, f"{name}.prn", me["prn"], model.csrs.prn)
+    copies = [context.lm_addr for context in model.contexts] + [model.global_lm_addr]
+    _compare(found, f"{name}.lm_addr", me["lm_word"], [[address >> 2 for address in pair] for pair in copies])
+    for csr, value in model.csrs.values.items():
+        _compare(found, f"{name}.csr {csr:#x}", me["csr"][csr // 4], value)
+
+
 def compare_engines(chip: Any, reference: ReferenceChip, engines: Sequence[int], now: int) -> list[str]:
     """Differences in the state of the MEs and in the counters of MEs, units and buses, at cycle ``now``."""
     found: list[str] = []
@@ -106,7 +150,7 @@ def compare_engines(chip: Any, reference: ReferenceChip, engines: Sequence[int],
         me, model = chip["me"][engine], reference.me[engine]
         for name, base in _FILES.items():
             _compare(found, f"me{engine}.{name}", me["file"][base : base + 128], getattr(model, name))
-        _compare(found, f"me{engine}.local_memory", me["file"][1280:1920], model.local_memory)
+        _compare(found, f"me{engine}.local_memory", me["file"][_LOCAL_MEMORY : _LOCAL_MEMORY + 640], model.local_memory)
         _compare(found, f"me{engine}.cam.tags", me["cam_tag"], model.cam.tags)
         _compare(found, f"me{engine}.cam.states", me["cam_state"], model.cam.states)
         _compare(found, f"me{engine}.cam.order", me["cam_order"], model.cam.lru)
@@ -115,6 +159,7 @@ def compare_engines(chip: Any, reference: ReferenceChip, engines: Sequence[int],
         _compare(found, f"me{engine}.cc", flags, (model.cc.n, model.cc.z, model.cc.c, model.cc.v))
         for name in ("executing", "aborted", "stalled", "idle"):
             _compare(found, f"me{engine}.{name}", account[name][engine], getattr(model, name))
+        _compare_local_csrs(found, f"me{engine}", me, model)
         for context in range(8):
             ours, theirs = int(me["signals"][context]), model.contexts[context].signals
             _compare(found, f"me{engine}.ctx{context}.signals", ours & 0xFFFE, theirs & 0xFFFE)

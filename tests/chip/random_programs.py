@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from typing import Any
 
 from ixp_emu.assembler import assemble, parse
+from tests.chip.random_features import Features
 
 __all__ = ["random_program", "random_source"]
 
@@ -27,15 +30,18 @@ _HEAD = """
 .breg own 6
 .breg tmp 7
 .areg ctx 7
+.areg keep 8
 .reg $x0 $x1 $x2 $x3 $x4 $x5 $x6 $x7
 .reg $$d0 $$d1 $$d2 $$d3 $$d4 $$d5 $$d6 $$d7
 .xfer_order $x0 $x1 $x2 $x3 $x4 $x5 $x6 $x7
 .xfer_order $$d0 $$d1 $$d2 $$d3 $$d4 $$d5 $$d6 $$d7
-.sig s1 s2 ds
-.set a0 a1 a2 a3 b0 b1 b2 b3 addr own tmp ctx
+.sig s1 s2 ds ft r14
+.set a0 a1 a2 a3 b0 b1 b2 b3 addr own tmp ctx keep
 .addr s1 1
 .addr s2 2
 .addr ds 4
+.addr ft 8
+.addr r14 14
 local_csr_rd[ACTIVE_CTX_STS]
 immed[ctx, 0]
 alu_shf[own, --, B, ctx, <<6]
@@ -47,16 +53,21 @@ immed[addr, 0]
 """
 
 
-class _Generator:
-    def __init__(self, seed: int, *, engine: int) -> None:
+class _Generator(Features):
+    def __init__(self, seed: int, *, peers: Sequence[int], four_contexts: bool) -> None:
         self.random = random.Random(seed)
-        self.engine = engine
+        self.peers = peers
+        self.four_contexts = four_contexts
         self.lines: list[str] = []
         self.labels = 0
         self.no_branch = 0
 
     def emit(self, line: str) -> None:
         self.lines.append(line)
+
+    def label(self) -> str:
+        self.labels += 1
+        return f"skip{self.labels}"
 
     def a(self) -> str:
         return self.random.choice(("a0", "a1", "a2", "a3"))
@@ -114,8 +125,7 @@ class _Generator:
             self.emit(f"dbl_shf[{self.any()}, {self.a()}, {self.b()}, >>{self.random.randrange(1, 32)}]")
 
     def branch(self) -> None:
-        label = f"skip{self.labels}"
-        self.labels += 1
+        label = self.label()
         roll = self.random.random()
         if roll < 0.5:
             head, limit = f"{self.random.choice(_CONDITIONS)}[{label}#]", 3
@@ -246,8 +256,7 @@ class _Generator:
             self.emit("alu[--, --, B, tmp]")
             self.emit("cap[fast_wr, alu, INTERTHREAD_SIG]")
         elif roll < 0.75:
-            label = f"skip{self.labels}"
-            self.labels += 1
+            label = self.label()
             name = self.random.choice(("br_signal", "br_!signal"))
             self.emit(f"{name}[14, {label}#]")
             self.alu_line()
@@ -261,7 +270,25 @@ class _Generator:
         else:
             self.emit(f"local_csr_wr[NEXT_NEIGHBOR_SIGNAL, {14 << 3}]")
 
-    def program(self, steps: int, rounds: int) -> str:
+    def feature(self) -> None:
+        kinds = {
+            self.neighbor: 6,
+            self.multiply: 1,
+            self.indexed: 2,
+            self.enables: 1,
+            self.timer: 1,
+            self.random_number: 1,
+            self.other_context: 2,
+            self.plain_csr: 1,
+            self.reflector: 3,
+            self.chassis: 3,
+            self.queue: 5,
+        }
+        self.random.choices(list(kinds), weights=list(kinds.values()))[0]()
+
+    def program(self, steps: int, rounds: int, features: float) -> str:
+        if self.four_contexts:
+            self.emit(".num_contexts 4")
         self.emit(_HEAD)
         for register in ("a0", "a1", "a2", "a3", "b0", "b1", "b2", "b3"):
             self.emit(f"immed[{register}, {self.random.randrange(65536)}, <<{self.random.choice((0, 8, 16))}]")
@@ -269,20 +296,40 @@ class _Generator:
         self.emit("again#:")
         kinds = (self.alu, self.branch, self.local, self.cam, self.memory, self.ring, self.other)
         for _ in range(steps):
-            self.random.choices(kinds, weights=(6, 4, 3, 2, 6, 1, 2))[0]()
+            if self.random.random() < features:
+                self.feature()
+            else:
+                self.random.choices(kinds, weights=(6, 4, 3, 2, 6, 1, 2))[0]()
         self.emit("alu[n, n, -, 1]")
         self.emit("bne[again#]")
         self.emit("ctx_arb[kill]")
         return "\n".join(self.lines) + "\n"
 
 
-def random_source(seed: int, *, engine: int = 0, steps: int = 25, rounds: int = 3) -> str:
-    """Source text of a random program; the same seed gives the same text."""
-    return _Generator(seed * 8 + engine, engine=engine).program(steps, rounds)
+def random_source(
+    seed: int,
+    *,
+    engine: int = 0,
+    steps: int = 25,
+    rounds: int = 3,
+    peers: Sequence[int] = (0,),
+    features: float = 0.0,
+    four_contexts: bool = False,
+) -> str:
+    """Source text of a random program; the same arguments give the same text.
+
+    Parameters:
+        engine: which of the programs of a seed.
+        peers: MEs (0..7) that reflector commands go to.
+        features: share of the steps that go beyond private instructions and plain memory commands.
+        four_contexts: for an ME in that mode.
+    """
+    generator = _Generator(seed * 8 + engine, peers=peers, four_contexts=four_contexts)
+    return generator.program(steps, rounds, features)
 
 
-def random_program(seed: int, *, engine: int = 0, steps: int = 25, rounds: int = 3) -> list[int]:
-    """Words of a random program."""
-    source = random_source(seed, engine=engine, steps=steps, rounds=rounds)
+def random_program(seed: int, *, engine: int = 0, **arguments: Any) -> list[int]:
+    """Words of a random program; arguments as for :func:`random_source`."""
+    source = random_source(seed, engine=engine, **arguments)
     parsed = parse(source, defines={}, include_dirs=[], name=f"random-{seed}-{engine}")
     return list(assemble(parsed, locations={}).words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -18,17 +19,47 @@ VARIANTS: tuple[dict[str, int], ...] = (
     {"scratch.inlet_depth": 1, "sram.inlet_depth": 2, "sbus.push_depth": 2, "dram.bank_queue_depth": 1},
     {"command.fifo_depth": 1, "dbus.push_depth": 2, "dram.inlet_depth": 1, "dram.refresh_interval": 500},
 )
+QUEUE_VARIANTS: tuple[dict[str, int], ...] = (
+    {},
+    {"sram.ignore_eop": 0, "neighbor.register_latency": 1, "neighbor.self_latency": 1},
+    {"sram.ignore_cells": 0, "sram.link_cycles": 90, "neighbor.full_margin": 126, "pci.latency": 0},
+)
 
 
-def agree(seed: int, engines: tuple[int, ...], *, cycles: int, steps: int, overrides: dict[str, int]) -> None:
-    programs = {engine: random_program(seed, engine=n, steps=steps) for n, engine in enumerate(engines)}
-    rings = {
+def pair_of(
+    seed: int, engines: tuple[int, ...], *, steps: int, features: float, overrides: dict[str, int], four: bool = False
+) -> Pair:
+    """Both models, with a random program per ME, rings and queues; with ``four``, every second ME has four contexts."""
+    four_contexts = frozenset(engines[1::2]) if four else frozenset[int]()
+    programs = {
+        engine: random_program(
+            seed, engine=n, steps=steps, peers=engines, features=features, four_contexts=engine in four_contexts
+        )
+        for n, engine in enumerate(engines)
+    }
+    rings: dict[int, dict[str, Any]] = {
         0: {"base": 8192, "size": 128, "contents": list(range(1, 40))},
         1: {"base": 8192 + 512, "size": 128, "flag_empty": True},
+        5: {"base": 10_240, "size": 128, "contents": list(range(100, 140))},
     }
-    pair = Pair(resolve_hardware(overrides=overrides), programs, rings)
+    pair = Pair(resolve_hardware(overrides=overrides), programs, rings, four_contexts)
     pair.fill(0x9E3779B1 + seed)
+    pair.fill_queues(seed)
     pair.set_hash_multipliers([0x12345678 + seed, 0xABCD, 0x9ABCDEF0, 0x13579BDF, 1, 2, 3, 0x80000001])
+    return pair
+
+
+def agree(
+    seed: int,
+    engines: tuple[int, ...],
+    *,
+    cycles: int,
+    steps: int,
+    overrides: dict[str, int],
+    features: float = 0.0,
+    four: bool = False,
+) -> None:
+    pair = pair_of(seed, engines, steps=steps, features=features, overrides=overrides, four=four)
     # in two pieces, cut at an arbitrary cycle: the cut must not show
     cut = random.Random(seed).randrange(1, cycles)
     pair.run(cut)
@@ -38,19 +69,43 @@ def agree(seed: int, engines: tuple[int, ...], *, cycles: int, steps: int, overr
     assert pair.reference.fault is not None or sum(pair.chip["me"]["commands"].tolist()) > 0
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(60))
 def test_two_microengines_agree(seed: int) -> None:
     """In one cluster for odd seeds, in two for even ones."""
     agree(seed, (0, 1 if seed % 2 else 4), cycles=CYCLES, steps=25, overrides=VARIANTS[seed % len(VARIANTS)])
 
 
-@pytest.mark.parametrize("seed", range(1_000, 1_012))
+@pytest.mark.parametrize("seed", range(200, 300))
+def test_all_of_the_microengine_agrees(seed: int) -> None:
+    """Neighbours for odd seeds, MEs of both clusters for even ones; four contexts beside eight for every fourth."""
+    agree(
+        seed,
+        (3, 4) if seed % 2 else (0, 5),
+        cycles=3_000,
+        steps=25,
+        overrides=VARIANTS[seed % len(VARIANTS)] | QUEUE_VARIANTS[seed % len(QUEUE_VARIANTS)],
+        features=0.7,
+        four=seed % 4 == 0,
+    )
+
+
+@pytest.mark.parametrize("seed", range(1_000, 1_016))
 def test_eight_microengines_agree(seed: int) -> None:
-    agree(seed, tuple(range(8)), cycles=2_000, steps=15, overrides=VARIANTS[seed % len(VARIANTS)])
+    features = 0.5 if seed % 2 else 0.0
+    agree(seed, tuple(range(8)), cycles=2_000, steps=15, overrides=VARIANTS[seed % len(VARIANTS)], features=features)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(2_000, 3_000))
 def test_many_random_programs_agree(seed: int) -> None:
-    engines = tuple(sorted(random.Random(seed).sample(range(8), 2)))
-    agree(seed, engines, cycles=CYCLES, steps=40, overrides=VARIANTS[seed % len(VARIANTS)])
+    source = random.Random(seed)
+    engines = tuple(sorted(source.sample(range(8), source.choice((2, 2, 3, 8)))))
+    agree(
+        seed,
+        engines,
+        cycles=CYCLES,
+        steps=40,
+        overrides=VARIANTS[seed % len(VARIANTS)] | QUEUE_VARIANTS[seed % len(QUEUE_VARIANTS)],
+        features=source.choice((0.0, 0.3, 0.7)),
+        four=source.random() < 0.2,
+    )

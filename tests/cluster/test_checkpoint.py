@@ -231,3 +231,9 @@ def test_another_version_program_or_trace(saved: Path, tmp_path: Path) -> None:
 def test_a_state_of_the_wrong_type(saved: Path, tmp_path: Path, key: str, value: object) -> None:
     state: dict[str, Any] = {key: value}
     message_of(rewritten(saved, tmp_path / "other", **state))
+
+
+def test_other_unsettled_facts(saved: Path, tmp_path: Path) -> None:
+    file = rewritten(saved, tmp_path / "other", unsettled={"ffs_of_zero": 32, "shadow_br": 1})
+    assert message_of(file) == (f"{file}: was saved with IXPEMU_UNSETTLED='ffs_of_zero=32,shadow_br=1'; now it is ''")
+    assert "is no checkpoint of ixpemu" in message_of(rewritten(saved, tmp_path / "wrong", unsettled=[1]))

@@ -5,9 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from tests.reference.words import CLASSES
+from ixp_emu.isa import LOCAL_CSRS, InvalidWord, Operation, decode
+from ixp_emu.isa.codes import RESTRICTED, UNRESTRICTED
+from ixp_emu.isa.controls import CamState
+from ixp_emu.isa.fields import LocalCsrAddress
+from ixp_emu.isa.operation import Part
+from ixp_emu.isa.ports import PORT_B, Ports
+from ixp_emu.isa.register_fields import Destination, LocalCsrSource
+from tests.reference.word_table import CLASSES
 
-__all__ = ["legal_looking", "uniform", "with_a_bit_flipped", "words"]
+__all__ = ["legal_looking", "uniform", "with_a_bit_flipped", "words", "words_of"]
 
 _WORD_BITS = 40
 # Operand codes that mean something, a few of each kind, and their neighbours that do not (isa.md 3.2).
@@ -72,3 +79,43 @@ def words(seed: int, count: int) -> Iterator[int]:
             continue
         word = legal_looking(source)
         yield word if number % 2 else with_a_bit_flipped(word, source)
+
+
+def _operand_fields(part: Part) -> list[tuple[int, int]]:
+    """(lowest bit, width) of the operand codes of a part."""
+    if isinstance(part, Ports):
+        return [(0, part.form.width), (PORT_B, part.form.width)]
+    if isinstance(part, Destination):
+        return [(part.low, part.form.width)]
+    if isinstance(part, LocalCsrSource):
+        return [(0, 10), (PORT_B, 10)]
+    return [(20, 10)] if isinstance(part, CamState) else []
+
+
+def words_of(entry: Operation, random_source: random.Random, wanted: int) -> Iterator[int]:
+    """Valid words of one operation, its free bits drawn at random."""
+    found = 0
+    for _ in range(200_000):
+        if found == wanted:
+            return
+        free = random_source.getrandbits(40) & entry.used_mask & ~entry.fixed_mask
+        for part in entry.parts:
+            # Random bits are rarely a legal operand code, so half of the fields get one.
+            for low, width in _operand_fields(part):
+                form = RESTRICTED if width == 8 else UNRESTRICTED
+                constant = form.encode_constant(random_source.getrandbits(random_source.choice((2, 7))))
+                registers = (random_source.choice(tuple(form.codes.values())), random_source.randrange(16))
+                code = random_source.choice((*registers, constant, form.constant, 0))
+                free = free & ~(((1 << width) - 1) << low) | code << low
+            if isinstance(part, LocalCsrAddress):
+                address = random_source.choice([csr.address for csr in LOCAL_CSRS.values()])
+                free = free & ~part.mask | (address // 4) << 22
+        word = entry.fixed_value | free & ~entry.fixed_mask
+        try:
+            instruction = decode(word)
+        except InvalidWord:
+            continue
+        if instruction.operation is entry:
+            found += 1
+            yield word
+    raise AssertionError(f"{entry.name}: only {found} valid words")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from ixp_emu.isa import (
-    LOCAL_CSRS,
     OPERATIONS,
     Bank,
     Immediate,
@@ -27,54 +26,9 @@ from ixp_emu.isa import (
     format_instruction,
     operation,
 )
-from ixp_emu.isa.codes import RESTRICTED, UNRESTRICTED
-from ixp_emu.isa.controls import CamState
-from ixp_emu.isa.fields import LocalCsrAddress
-from ixp_emu.isa.operation import Part
-from ixp_emu.isa.ports import PORT_B, Ports
-from ixp_emu.isa.register_fields import Destination, LocalCsrSource
+from tests.isa.random_words import words_of
 
 BindLine = Callable[[str], Instruction]
-
-
-def _operand_fields(part: Part) -> list[tuple[int, int]]:
-    """(lowest bit, width) of the operand codes of a part."""
-    if isinstance(part, Ports):
-        return [(0, part.form.width), (PORT_B, part.form.width)]
-    if isinstance(part, Destination):
-        return [(part.low, part.form.width)]
-    if isinstance(part, LocalCsrSource):
-        return [(0, 10), (PORT_B, 10)]
-    return [(20, 10)] if isinstance(part, CamState) else []
-
-
-def _words_of(entry: Operation, random_source: random.Random, wanted: int) -> Iterator[int]:
-    """Valid words of one operation, its free bits drawn at random."""
-    found = 0
-    for _ in range(200_000):
-        if found == wanted:
-            return
-        free = random_source.getrandbits(40) & entry.used_mask & ~entry.fixed_mask
-        for part in entry.parts:
-            # Random bits are rarely a legal operand code, so half of the fields get one.
-            for low, width in _operand_fields(part):
-                form = RESTRICTED if width == 8 else UNRESTRICTED
-                constant = form.encode_constant(random_source.getrandbits(random_source.choice((2, 7))))
-                registers = (random_source.choice(tuple(form.codes.values())), random_source.randrange(16))
-                code = random_source.choice((*registers, constant, form.constant, 0))
-                free = free & ~(((1 << width) - 1) << low) | code << low
-            if isinstance(part, LocalCsrAddress):
-                address = random_source.choice([csr.address for csr in LOCAL_CSRS.values()])
-                free = free & ~part.mask | (address // 4) << 22
-        word = entry.fixed_value | free & ~entry.fixed_mask
-        try:
-            instruction = decode(word)
-        except InvalidWord:
-            continue
-        if instruction.operation is entry:
-            found += 1
-            yield word
-    pytest.fail(f"{entry.name}: only {found} valid words")
 
 
 def _assert_round_trips(word: int, bind_line: BindLine) -> None:
@@ -103,7 +57,7 @@ def test_words_of_every_operation_round_trip(entry: Operation, bind_line: BindLi
         _assert_round_trips(entry.fixed_value, bind_line)
         return
     wanted = min(20, 1 << (entry.used_mask & ~entry.fixed_mask).bit_count())
-    for word in _words_of(entry, random.Random(entry.name), wanted):
+    for word in words_of(entry, random.Random(entry.name), wanted):
         _assert_round_trips(word, bind_line)
 
 
@@ -130,7 +84,7 @@ def test_decoding_takes_less_than_40_microseconds_per_word() -> None:
         word
         for entry in OPERATIONS
         if entry.used_mask & ~entry.fixed_mask
-        for word in _words_of(entry, random_source, 2)
+        for word in words_of(entry, random_source, 2)
     ]
     best = 1.0
     for _ in range(3):

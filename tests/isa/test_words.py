@@ -12,7 +12,7 @@ from ixp_emu.isa.codes import operand_text
 from tests.isa.random_words import words
 from tests.reference.decode import decode as reference_decode
 from tests.reference.faults import FaultError
-from tests.reference.words import NotAnInstruction, describe
+from tests.reference.word_table import NotAnInstruction, describe
 
 # One of these, added to the identifying bits, makes a word of each operation.
 _FREE_BITS = (

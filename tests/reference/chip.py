@@ -8,6 +8,7 @@ from ixp_emu.chip.hardware import Hardware
 
 from .buses import Bus
 from .commands import CommandBus, Memory, Unit
+from .csr import Timestamp
 from .dram import Dram
 from .faults import Fault, FaultError
 from .media import Media
@@ -30,6 +31,7 @@ class ReferenceChip:
         now: the next cycle to execute; cycles 0 .. now-1 have been executed.
         fault: why the run stopped; ``now`` then is the faulting cycle.
         me: the eight microengines.
+        timestamp: ``start`` is the cycle it counts from, or None while it stands still.
         scratch, sram, dram: memories (``sram`` is a list of two).
         units: scratch, sram0, sram1, dram, msf by name, each with ``counters``.
         buses: S_pull0, S_pull1, D_pull, S_push0, S_push1, D_push by name.
@@ -42,6 +44,7 @@ class ReferenceChip:
         self.now = 0
         self.fault: Fault | None = None
         self.me = [Microengine(hardware, n, four_contexts=n in four_contexts) for n in range(8)]
+        self.timestamp = Timestamp()
         self._scratch = Scratch(hardware)
         self._sram = [Sram(hardware, channel) for channel in range(2)]
         self._dram = Dram(hardware)
@@ -67,11 +70,13 @@ class ReferenceChip:
             s_unit.pull_buses, s_unit.push_buses = pull, push
         self._dram.pull_bus, self._dram.push_bus = d_pull, d_push
         self._dram.rbuf, self._dram.tbuf = self.media.rbuf, self.media.tbuf
-        self._scratch.send_signal = self._send_signal
+        self._scratch.cap.send_signal = self._send_signal
         self.media.deliver_status = self._deliver_status
         for engine in self.me:
+            engine.all_engines = self.me
+            engine.timestamp = self.timestamp
+            engine.schedule = self._schedule
             engine.ring_flag = self._scratch.ring_flag
-            engine.send_neighbor = self._send_neighbor
 
     # ------------------------------------------------------------------ what a user sets and sees
 
@@ -195,10 +200,6 @@ class ReferenceChip:
 
     def _send_signal(self, me: int, context: int, mask: int, time: int) -> None:
         self._schedule(time, lambda: self.me[me].set_signals(context, mask))
-
-    def _send_neighbor(self, me: int, context: int, mask: int, now: int) -> None:
-        if 0 <= me < 8:
-            self._send_signal(me, context, mask, now + self.hardware["neighbor.signal_latency"])
 
     def _deliver_status(self, me: int, context: int, entry: int, status: Sequence[int], time: int) -> None:
         """Queue the push of a receive status into the thread of a free list ``entry``."""

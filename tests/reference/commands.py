@@ -15,9 +15,19 @@ if TYPE_CHECKING:
     from .buses import Bus
     from .microengine import Microengine
 
-__all__ = ["Command", "CommandBus", "Counters", "Memory", "SBusUnit", "Unit", "atomic_result"]
+__all__ = ["Command", "CommandBus", "Counters", "Memory", "Remote", "SBusUnit", "Unit", "atomic_result"]
 
 NEVER = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The other end of a reflector command; ``register`` is a physical number, ``signals_to`` as in Instruction."""
+
+    me: Microengine
+    context: int
+    register: int
+    signals_to: str
 
 
 @dataclass(slots=True, eq=False)
@@ -43,9 +53,30 @@ class Command:
     early_signals: int = 0  # mask set when the operand of a doubled atomic has been pulled
     byte_mask: int = 0xFF
     media_address: int = 0
+    remote: Remote | None = None
     data: list[int] = field(default_factory=list)
     arrival: int = NEVER
     data_time: int = NEVER
+
+    def source(self) -> tuple[Microengine, str, int]:
+        """ME, kind and number of the first register that is pulled."""
+        if self.remote is not None and self.op == "reflect_read":
+            return self.remote.me, "sram", self.remote.register
+        return self.me, self.transfer_kind, self.transfer
+
+    def destination(self) -> tuple[Microengine, str, int]:
+        """ME, kind and number of the first register that is pushed to."""
+        if self.remote is not None and self.op == "reflect_write":
+            return self.remote.me, "sram", self.remote.register
+        return self.me, self.transfer_kind, self.transfer
+
+    def set_signals(self) -> None:
+        """Set the signals of the command's end where they belong."""
+        to = "initiator" if self.remote is None else self.remote.signals_to
+        if to != "remote":
+            self.me.set_signals(self.context, self.signals)
+        if self.remote is not None and to != "initiator":
+            self.remote.me.set_signals(self.remote.context, self.signals)
 
     def fault(self, kind: str, detail: str) -> FaultError:
         return FaultError(kind, f"{self.unit}[{self.op}] {detail}", me=self.me.number, pc=self.pc)
@@ -134,7 +165,7 @@ class Unit:
     def signal(self, command: Command, time: int, counters: Counters) -> None:
         """Now: set the signals at the end of a command, and note its latency."""
         if command.signals:
-            command.me.set_signals(command.context, command.signals)
+            command.set_signals()
             counters.latencies.append(time - command.issued)
 
 
@@ -150,34 +181,36 @@ class SBusUnit(Unit):
 
     def request_pull(self, command: Command) -> None:
         cycles = self.longwords(command) * self.hardware["sbus.longword_cycles"]
+        me, kind, number = command.source()
 
         def granted(time: int) -> None:
-            command.data = command.me.transfer_out(command.transfer_kind, command.transfer, self.longwords(command))
+            command.data = me.transfer_out(kind, number, self.longwords(command))
             command.data_time = time + cycles + self.hardware["pull.latency"]
             if command.early_signals:
                 context, mask = command.context, command.early_signals
                 self.schedule(command.data_time, lambda: command.me.set_signals(context, mask))
 
-        self.pull_buses[command.me.cluster].request(self.name, command.arrival, cycles, granted)
+        self.pull_buses[me.cluster].request(self.name, command.arrival, cycles, granted)
 
     def push(self, command: Command, values: Sequence[int], time: int, counters: Counters, *, master: str) -> None:
         """Queue a push request with request time ``time``; its delivery writes registers and sets signals."""
         cycles = len(values) * self.hardware["sbus.longword_cycles"]
+        me, kind, number = command.destination()
 
         def granted(grant: int) -> None:
             delivery = grant + cycles + self.hardware["push.latency"]
 
             def delivered() -> None:
-                command.me.write_transfer_in(command.transfer_kind, command.transfer, values)
+                me.write_transfer_in(kind, number, values)
                 self.signal(command, delivery, counters)
 
             self.schedule(delivery, delivered)
 
-        self.push_buses[command.me.cluster].request(master, time, cycles, granted)
+        self.push_buses[me.cluster].request(master, time, cycles, granted)
 
     def can_push(self, command: Command, *, master: str) -> bool:
-        """Is there room for one more push request of this master on the cluster's bus?"""
-        return self.push_buses[command.me.cluster].waiting(master) < self.hardware["sbus.push_depth"]
+        """Is there room for one more push request of this master on the bus the reply will use?"""
+        return self.push_buses[command.destination()[0].cluster].waiting(master) < self.hardware["sbus.push_depth"]
 
 
 class CommandBus:

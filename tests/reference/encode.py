@@ -5,6 +5,8 @@ from __future__ import annotations
 __all__ = [
     "HALT",
     "KILL",
+    "NN_INDEX",
+    "NN_NEXT",
     "NOP",
     "VOLUNTARY",
     "alu",
@@ -12,6 +14,7 @@ __all__ = [
     "br",
     "br_bset",
     "cam",
+    "cap",
     "cap_fast_write",
     "command",
     "crc",
@@ -27,6 +30,9 @@ __all__ = [
     "lm",
     "msf",
     "mul",
+    "nn",
+    "pci",
+    "reflect",
     "scratch",
     "sram",
     "transfer",
@@ -58,6 +64,15 @@ def restricted_immediate(value: int) -> int:
 def transfer(number: int, *, dram: bool = False) -> int:
     """Unrestricted $n or $$n."""
     return (0x1C0 if dram else 0x180) + number
+
+
+NN_INDEX = 0x241
+NN_NEXT = 0x243
+
+
+def nn(number: int) -> int:
+    """Unrestricted n$number."""
+    return 0x280 + number
 
 
 def lm(index: int, offset: int = 0, *, modify: int = 0) -> int:
@@ -197,6 +212,22 @@ def msf(code: int, address: int = 0, **keywords: int) -> int:
 
 def hash_unit(token: int, keys: int, **keywords: int) -> int:
     return _unit(3, 6, 0, {"a": 0, "b": 0} | keywords | {"token": token, "count": keys + 1})
+
+
+def pci(code: int, address: int = 0, **keywords: int) -> int:
+    return _unit(3, 4 | code, address, keywords)
+
+
+def cap(code: int, csr: int, **keywords: int) -> int:
+    """Read (0) or write (1) of the CSR at a constant address."""
+    return _unit(3, code, 0, keywords | {"a": csr & 0xFF, "b": csr >> 8})
+
+
+def reflect(code: int, me: int, context: int, register: int, *, to: str = "initiator", **keywords: int) -> int:
+    """Read (0) or write (1); ``me`` is an id (0x00-0x03, 0x10-0x13)."""
+    token = {"initiator": 1, "remote": 2, "both": 3}[to]
+    address = me << 10 | context << 7 | register << 2
+    return _unit(3, 0xE | code, 0, keywords | {"a": address & 0xFF, "b": address >> 8, "token": token})
 
 
 def cap_fast_write(csr: int, data: int) -> int:

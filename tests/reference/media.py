@@ -15,6 +15,8 @@ from .faults import FaultError
 
 __all__ = ["BufferMemory", "Media"]
 
+_RX_CONTROL = 0x0000
+_TX_CONTROL = 0x0004
 _RX_THREAD_FREELIST_0 = 0x0030
 _RBUF_ELEMENT_DONE = 0x0044
 _TX_SEQUENCE_0 = 0x0060
@@ -25,6 +27,7 @@ _PREAMBLE_BYTES = 8
 _FCS_BYTES = 4
 _GAP_BYTES = 12
 _MINIMUM_BYTES = 60  # of a frame without FCS
+_SMALLEST_ELEMENT_BYTES = 64
 
 
 class BufferMemory:
@@ -50,11 +53,35 @@ class BufferMemory:
 
 
 @dataclass(slots=True)
+class Direction:
+    """What RX_CONTROL or TX_CONTROL says about transfers that start from now on."""
+
+    element_bytes: int
+    width_bytes: int
+    enabled: bool = True
+
+    def write(self, value: int) -> None:
+        self.enabled = bool(value >> 28)
+        self.width_bytes = (4, 2, 1, 2)[value >> 20 & 3]
+        self.element_bytes = (64, 128, 256, 256)[value >> 2 & 3]
+
+
+@dataclass(slots=True)
 class _Mpacket:
-    ready: int
+    """A part of a frame in an RBUF element."""
+
     data: bytes
     start: bool
     end: bool
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A frame in the MAC's receive FIFO, of which ``sent`` bytes are in RBUF."""
+
+    first_bit: int
+    frame: bytes
+    sent: int = 0
 
 
 @dataclass(slots=True)
@@ -64,7 +91,7 @@ class _Port:
     source: deque[tuple[int, bytes]] = field(default_factory=deque)
     earliest_arrival: int = 0
     rx_used: int = 0
-    rx_mpackets: deque[_Mpacket] = field(default_factory=deque)
+    rx_frames: deque[_Arrival] = field(default_factory=deque)
     tx_used: int = 0
     tx_partial: bytes | None = None
     tx_frames: deque[bytes] = field(default_factory=deque)
@@ -79,6 +106,7 @@ class _Transfer:
     end: int
     port: int
     element: int
+    place: int  # first byte of the element in its buffer
     mpacket: _Mpacket | None = None
 
 
@@ -96,18 +124,17 @@ class Media(SBusUnit):
 
     def __init__(self, hardware: Hardware, ports: int) -> None:
         super().__init__(hardware, "msf", parameters="msf")
-        self.element_bytes = hardware["msf.element_bytes"]
+        self.rx = Direction(hardware["msf.element_bytes"], hardware["msf.width_bytes"])
+        self.tx = Direction(hardware["msf.element_bytes"], hardware["msf.width_bytes"])
         self.rbuf = BufferMemory(hardware["msf.rbuf_bytes"])
         self.tbuf = BufferMemory(hardware["msf.tbuf_bytes"])
-        self.rbuf_elements = hardware["msf.rbuf_bytes"] // self.element_bytes
-        self.tbuf_elements = hardware["msf.tbuf_bytes"] // self.element_bytes
-        left_out = {0, 9, 18, 27} if hardware["msf.rbuf_erratum"] and self.element_bytes == 64 else set()
+        left_out = {0, 9, 18, 27} if hardware["msf.rbuf_erratum"] and self.rx.element_bytes == 64 else set()
         self.free_elements = deque(e for e in range(self.rbuf_elements) if e not in left_out)
         self.full: deque[tuple[int, int, _Mpacket]] = deque()  # element, port, mpacket
         self.freelist: deque[int] = deque()
         self.registers: dict[int, int] = {}
         self.tx_sequence = 0
-        self.tx_valid = [False] * self.tbuf_elements
+        self.tx_valid = [False] * (hardware["msf.tbuf_bytes"] // _SMALLEST_ELEMENT_BYTES)
         self.tx_next = 0
         self.ports = [_Port() for _ in range(ports)]
         self.back_pressure = [False] * ports
@@ -120,15 +147,23 @@ class Media(SBusUnit):
         self._rx_last = ports - 1
         self._tx_transfer: _Transfer | None = None
 
+    @property
+    def rbuf_elements(self) -> int:
+        return len(self.rbuf.bytes) // self.rx.element_bytes
+
+    @property
+    def tbuf_elements(self) -> int:
+        return len(self.tbuf.bytes) // self.tx.element_bytes
+
     # ------------------------------------------------------------------ times
 
     def _wire_cycles(self, nbytes: int) -> int:
         """ME cycles of ``nbytes`` on a 1 Gb/s wire, rounded up."""
         return -(-nbytes * self.hardware["me_clock_khz"] // 125_000)
 
-    def _spi_cycles(self, nbytes: int) -> int:
+    def _spi_cycles(self, nbytes: int, direction: Direction) -> int:
         """ME cycles of ``nbytes`` on the SPI-3 bus: whole beats, rounded up."""
-        beats = -(-nbytes // self.hardware["msf.width_bytes"])
+        beats = -(-nbytes // direction.width_bytes)
         return -(-beats * self.hardware["me_clock_khz"] // self.hardware["msf.clock_khz"])
 
     def _frame_cycles(self, frame: bytes) -> int:
@@ -208,7 +243,11 @@ class Media(SBusUnit):
             raise command.fault("outside memory", f"at {address:#x}")
         else:
             self.registers[address] = value
-            if address >= _TBUF_CONTROL and address % 8 == 4:
+            if address == _RX_CONTROL:
+                self.rx.write(value)
+            elif address == _TX_CONTROL:
+                self.tx.write(value)
+            elif address >= _TBUF_CONTROL and address % 8 == 4:
                 self._validate(command, (address - _TBUF_CONTROL) // 8)
 
     def _free_element(self, command: Command, element: int) -> None:
@@ -229,7 +268,7 @@ class Media(SBusUnit):
         if self.tx_valid[element]:
             raise command.fault("element already valid", f"TBUF element {element}")
         count, _, _, port = self._control(element)
-        if not 1 <= count <= self.element_bytes:
+        if not 1 <= count <= self.tx.element_bytes:
             raise command.fault("bad element control", f"TBUF element {element} of {count} bytes")
         if port >= len(self.ports):
             raise command.fault("bad element control", f"TBUF element {element} for port {port}")
@@ -258,8 +297,7 @@ class Media(SBusUnit):
         assert mpacket is not None
         self._rx_transfer = None
         self.ports[transfer.port].rx_used -= len(mpacket.data)
-        start = transfer.element * self.element_bytes
-        self.rbuf.bytes[start : start + len(mpacket.data)] = mpacket.data
+        self.rbuf.bytes[transfer.place : transfer.place + len(mpacket.data)] = mpacket.data
         self.full.append((transfer.element, transfer.port, mpacket))
 
     def _arrive(self, number: int, port: _Port, now: int) -> None:
@@ -275,30 +313,47 @@ class Media(SBusUnit):
             if self.back_pressure[number]:
                 arrival = now
             port.rx_used += len(frame)
-            self._cut(port, frame, arrival)
+            port.rx_frames.append(_Arrival(arrival, frame))
         port.source.popleft()
         port.earliest_arrival = arrival + floor(self._frame_and_gap_cycles(frame))
 
-    def _cut(self, port: _Port, frame: bytes, arrival: int) -> None:
-        """Cut a frame into mpackets."""
-        for start in range(0, len(frame), self.element_bytes):
-            end = min(start + self.element_bytes, len(frame))
-            last = end == len(frame)
-            ready = arrival + (self._frame_cycles(frame) if last else self._wire_cycles(_PREAMBLE_BYTES + end))
-            port.rx_mpackets.append(_Mpacket(ready, frame[start:end], start == 0, last))
+    def _next_end(self, arrival: _Arrival) -> int:
+        """Bytes of the frame up to the end of its next mpacket."""
+        return min(arrival.sent + self.rx.element_bytes, len(arrival.frame))
+
+    def _ready(self, arrival: _Arrival) -> int:
+        """When the next mpacket of a frame is complete."""
+        end = self._next_end(arrival)
+        if end == len(arrival.frame):
+            return arrival.first_bit + self._frame_cycles(arrival.frame)
+        return arrival.first_bit + self._wire_cycles(_PREAMBLE_BYTES + end)
 
     def _start_receive_transfer(self, now: int) -> None:
-        if self._rx_transfer is not None or not self.free_elements:
+        if self._rx_transfer is not None or not self.free_elements or not self.rx.enabled:
             return
         for offset in range(1, len(self.ports) + 1):
             number = (self._rx_last + offset) % len(self.ports)
-            mpackets = self.ports[number].rx_mpackets
-            if mpackets and mpackets[0].ready <= now:
-                mpacket = mpackets.popleft()
-                end = now + self._spi_cycles(len(mpacket.data))
-                self._rx_transfer = _Transfer(end, number, self.free_elements.popleft(), mpacket)
+            frames = self.ports[number].rx_frames
+            if frames and self._ready(frames[0]) <= now:
+                mpacket = self._cut(frames)
+                element = self.free_elements.popleft()
+                place = element * self.rx.element_bytes
+                if element >= self.rbuf_elements:
+                    raise FaultError("outside memory", f"RBUF element {element} of {self.rbuf_elements}")
+                end = now + self._spi_cycles(len(mpacket.data), self.rx)
+                self._rx_transfer = _Transfer(end, number, element, place, mpacket)
                 self._rx_last = number
                 return
+
+    def _cut(self, frames: deque[_Arrival]) -> _Mpacket:
+        """Take the next mpacket of the oldest frame."""
+        arrival = frames[0]
+        start, end = arrival.sent, self._next_end(arrival)
+        arrival.sent = end
+        last = end == len(arrival.frame)
+        if last:
+            frames.popleft()
+        return _Mpacket(arrival.frame[start:end], start == 0, last)
 
     def _pair(self, now: int) -> None:
         """The oldest full element goes to the oldest waiting thread."""
@@ -340,18 +395,18 @@ class Media(SBusUnit):
         element = transfer.element
         count, _, end_of_packet, number = self._control(element)
         port = self.ports[number]
-        start = element * self.element_bytes
-        port.tx_partial = (port.tx_partial or b"") + bytes(self.tbuf.bytes[start : start + count])
+        data = bytes(self.tbuf.bytes[transfer.place : transfer.place + count])
+        port.tx_partial = (port.tx_partial or b"") + data
         if end_of_packet:
             port.tx_frames.append(port.tx_partial)
             port.tx_partial = None
         self.tx_valid[element] = False
         self.tx_sequence = (self.tx_sequence + 1) % 256
-        self.tx_next = (element + 1) % self.tbuf_elements
+        self.tx_next = element + 1
 
     def _start_transmit_transfer(self, now: int) -> None:
-        element = self.tx_next
-        if self._tx_transfer is not None or not self.tx_valid[element]:
+        element = self.tx_next % self.tbuf_elements
+        if self._tx_transfer is not None or not self.tx_valid[element] or not self.tx.enabled:
             return
         count, start_of_packet, _, number = self._control(element)
         port = self.ports[number]
@@ -360,7 +415,8 @@ class Media(SBusUnit):
         if port.tx_partial is None and not start_of_packet:
             raise FaultError("bad element control", f"TBUF element {element} begins a frame without SOP")
         port.tx_used += count
-        self._tx_transfer = _Transfer(now + self._spi_cycles(count), number, element)
+        end = now + self._spi_cycles(count, self.tx)
+        self._tx_transfer = _Transfer(end, number, element, element * self.tx.element_bytes)
 
 
 def _padded(frame: bytes) -> bytes:

@@ -1,25 +1,18 @@
-"""The scratch unit: scratchpad memory, rings, hash and CAP; one service per cycle."""
+"""The scratch unit: scratchpad memory, rings, hash, CAP, reflector and PCI; one service per cycle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from ixp_emu.chip.hardware import Hardware
 
+from .cap import CapCsrs
 from .commands import Command, Counters, Memory, SBusUnit, atomic_result
+from .ring import Ring
 
-__all__ = ["CAP_ADDRESSES", "Ring", "Scratch", "hash_key"]
+__all__ = ["Scratch", "hash_key"]
 
-CAP_ADDRESSES = {
-    "XSCALE_INT_A": 0x4B20,
-    "XSCALE_INT_B": 0x4B24,
-    "INTERTHREAD_SIG": 0x4B00,
-    "HASH_MULTIPLIER_48_0": 0x4900,
-}
-"""Only XSCALE_INT_A is proved; a comparison sets the others (``Scratch.cap_addresses``) to what the other side uses."""
-
-_RING_CSRS = range(0x4800, 0x4900)
+_PCI_CSR_BYTES = 0x1000
 
 _GENERATORS = {
     48: 1 << 48 | 1 << 36 | 1 << 25 | 1 << 10 | 1,
@@ -42,29 +35,8 @@ def hash_key(width: int, key: int, multiplier: int) -> int:
     return product
 
 
-@dataclass(slots=True)
-class Ring:
-    """A ring in scratch memory; ``base`` in bytes, ``size`` and ``count`` in longwords."""
-
-    base: int = 0
-    size: int = 0
-    head: int = 0
-    count: int = 0
-    flag_empty: bool = False
-    shown: bool = False
-    coming: list[tuple[int, bool]] = field(default_factory=list)
-
-    def slot(self, place: int) -> int:
-        return self.base + 4 * (place % self.size)
-
-    def flag(self, margin: int) -> bool:
-        if not self.size:
-            return False
-        return self.count == 0 if self.flag_empty else self.count > self.size - margin
-
-
 class Scratch(SBusUnit):
-    """``raw_status["A"|"B"][cluster]`` are the interrupt status words that XSCALE_INT_A/B set."""
+    """``pci`` holds the CSRs of the PCI unit, ``cap`` those of the CAP."""
 
     def __init__(self, hardware: Hardware) -> None:
         super().__init__(hardware, "scratch", parameters="scratch")
@@ -73,10 +45,8 @@ class Scratch(SBusUnit):
         self.hash_multipliers: dict[int, list[int]] = {48: [0] * 2, 64: [0] * 2, 128: [0] * 4}
         self.hash_counters = Counters()
         self.cap_counters = Counters()
-        self.cap_addresses = dict(CAP_ADDRESSES)
-        self.csr: dict[int, int] = {}
-        self.raw_status = {"A": [0, 0], "B": [0, 0]}
-        self.send_signal: Callable[[int, int, int, int], None]  # me, context, mask, time
+        self.cap = CapCsrs(self)
+        self.pci = Memory(_PCI_CSR_BYTES)
         self.free = 0
         self.hash_free = 0
         self._delay = hardware["scratch.controller_delay"]
@@ -94,12 +64,23 @@ class Scratch(SBusUnit):
         self.memory.write_words(base, contents)
         self.rings[number] = ring
 
+    @property
+    def cap_addresses(self) -> dict[str, int]:
+        return self.cap.addresses
+
+    @property
+    def raw_status(self) -> dict[str, list[int]]:
+        return self.cap.raw_status
+
     def ring_flag(self, number: int, now: int) -> bool:
         """The status flag as ``br_inp_state`` sees it in phase 3 of ``now``."""
+        return self.rings[number].flag_at(now)
+
+    def note_flag(self, number: int, now: int) -> None:
+        """A ring changed at ``now``: its flag shows after the lag."""
         ring = self.rings[number]
-        while ring.coming and ring.coming[0][0] <= now:
-            ring.shown = ring.coming.pop(0)[1]
-        return ring.shown
+        flag = ring.flag(self.hardware["scratch.ring_full_margin"])
+        ring.coming.append((now + self.hardware["scratch.ring_flag_lag"], flag))
 
     def step(self, now: int) -> None:
         if not self.inlet:
@@ -117,13 +98,26 @@ class Scratch(SBusUnit):
             self._hash(command, now)
         elif command.op.startswith("cap"):
             self._cap(command, now)
+        elif command.op.startswith("reflect"):
+            self._finish(command, now, command.count, command.data, self.cap_counters)
+        elif command.op.startswith("pci"):
+            self._pci(command, now)
         elif command.op in ("get", "put"):
             self._ring(command, now)
         else:
             self._memory(command, now)
 
-    def _finish(self, command: Command, now: int, n: int, values: Sequence[int] | None, counters: Counters) -> None:
-        """Occupy the unit for ``n`` longwords, then reply with ``values`` or complete."""
+    def _finish(
+        self,
+        command: Command,
+        now: int,
+        n: int,
+        values: Sequence[int] | None,
+        counters: Counters,
+        *,
+        later: int = 0,
+    ) -> None:
+        """Occupy the unit for ``n`` longwords, then, ``later`` than the path, reply with ``values`` or complete."""
         longword = self.hardware["scratch.longword_cycles"]
         busy = max(self.hardware["scratch.command_cycles"], n * longword)
         self.free = now + busy
@@ -131,9 +125,9 @@ class Scratch(SBusUnit):
         counters.longwords += n
         counters.busy += busy
         if values is None:
-            self.complete(command, now + busy + self._delay, counters)
+            self.complete(command, now + busy + self._delay + later, counters)
         else:
-            self.push(command, values, now + longword + self._delay, counters, master="scratch")
+            self.push(command, values, now + longword + self._delay + later, counters, master="scratch")
 
     def _memory(self, command: Command, now: int) -> None:
         n = command.count
@@ -162,19 +156,26 @@ class Scratch(SBusUnit):
                 raise command.fault(
                     "ring overflow", f"{n} longwords into ring {number} with {ring.count} of {ring.size}"
                 )
-            for i, value in enumerate(command.data):
-                self.memory.write_words(ring.slot(ring.head + ring.count + i), [value])
-            ring.count += n
+            slots = self._slots(command, ring, range(ring.count, ring.count + n))
+            for slot, value in zip(slots, command.data, strict=True):
+                self.memory.write_words(slot, [value])
+            ring.append(n)
         elif ring.count < n:
             values = [0]
             n = 1
         else:
-            values = [self.memory.read_words(ring.slot(ring.head + i), 1)[0] for i in range(n)]
-            ring.head = (ring.head + n) % ring.size
-            ring.count -= n
-        margin = self.hardware["scratch.ring_full_margin"]
-        ring.coming.append((now + self.hardware["scratch.ring_flag_lag"], ring.flag(margin)))
+            values = [self.memory.read_words(slot, 1)[0] for slot in self._slots(command, ring, range(n))]
+            ring.take(n)
+        self.note_flag(number, now)
         self._finish(command, now, n, values, self.counters)
+
+    def _slots(self, command: Command, ring: Ring, places: range) -> list[int]:
+        """Byte addresses of places behind the head, all inside the memory."""
+        slots = [ring.slot(place) for place in places]
+        for slot in slots:
+            if not self.memory.contains(slot, 1):
+                raise command.fault("outside memory", f"at {slot:#x}, of a ring at {ring.base:#x}")
+        return slots
 
     def _hash(self, command: Command, now: int) -> None:
         width = int(command.op.removeprefix("hash_"))
@@ -194,47 +195,27 @@ class Scratch(SBusUnit):
         self.push(command, values, reply, self.hash_counters, master="hash")
 
     def _cap(self, command: Command, now: int) -> None:
+        addresses = [(command.address & ~3) + 4 * i for i in range(command.count)]
+        for address in addresses:
+            self.cap.check(command, address)
         values = None
         if command.op == "cap_read":
-            values = [self._cap_value(command, command.address + 4 * i) for i in range(command.count)]
+            values = [self.cap.read(address) for address in addresses]
         else:
-            for i, value in enumerate(command.data):
-                self._cap_write(command, command.address + 4 * i, value, now)
+            for address, value in zip(addresses, command.data, strict=True):
+                self.cap.write(command, address, value, now)
         self._finish(command, now, command.count, values, self.cap_counters)
 
-    def _multiplier(self, address: int) -> tuple[int, int] | None:
-        """Width and number of the hash multiplier CSR at ``address``."""
-        place, beyond = divmod(address - self.cap_addresses["HASH_MULTIPLIER_48_0"], 4)
-        if beyond or not 0 <= place < 8:
-            return None
-        return ((48, place), (48, place), (64, place - 2), (64, place - 2))[place] if place < 4 else (128, place - 4)
-
-    def _cap_value(self, command: Command, address: int) -> int:
-        multiplier = self._multiplier(address)
-        if multiplier is not None:
-            return self.hash_multipliers[multiplier[0]][multiplier[1]]
-        if address in _RING_CSRS:
-            raise command.fault("not modelled", f"of the ring CSR at {address:#x}")
-        return self.csr.get(address, 0)
-
-    def _cap_write(self, command: Command, address: int, value: int, now: int) -> None:
-        multiplier = self._multiplier(address)
-        if multiplier is not None:
-            self.hash_multipliers[multiplier[0]][multiplier[1]] = value
-        elif address == self.cap_addresses["INTERTHREAD_SIG"]:
-            engine = value >> 7 & 31
-            if engine & 0xC == 0:
-                number = (engine & 3) + (4 if engine & 0x10 else 0)
-                time = now + self.hardware["cap.signal_latency"]
-                self.send_signal(number, value >> 4 & 7, 1 << (value & 15), time)
-        elif address in (self.cap_addresses["XSCALE_INT_A"], self.cap_addresses["XSCALE_INT_B"]):
-            word = "A" if address == self.cap_addresses["XSCALE_INT_A"] else "B"
-            engine = command.me.number
-            self.raw_status[word][engine // 4] |= 1 << 8 * (engine % 4) + command.context
-        elif address in _RING_CSRS:
-            raise command.fault("not modelled", f"of the ring CSR at {address:#x}")
+    def _pci(self, command: Command, now: int) -> None:
+        address, n = command.address & ~3, command.count
+        if not self.pci.contains(address, n):
+            raise command.fault("outside memory", f"PCI address {address:#x}, {n} longwords")
+        values = None
+        if command.op == "pci_read":
+            values = self.pci.read_words(address, n)
         else:
-            self.csr[address] = value
+            self.pci.write_words(address, command.data)
+        self._finish(command, now, n, values, self.cap_counters, later=self.hardware["pci.latency"])
 
 
 def _number(words: Sequence[int]) -> int:

@@ -248,3 +248,100 @@ def test_msf_reads_rbuf_and_the_transmit_sequence() -> None:
     chip.media.tx_sequence = 9
     chip.run(300)
     assert chip.me[0].sram_in[:3] == [0x00010203, 0x04050607, 1 << 31 | 9]
+
+
+ENABLE = 1 << 28
+WIDTH = {4: 0, 2: 1, 1: 2}
+ELEMENT = {64: 0, 128: 1, 256: 2}
+
+
+def write_register(offset: int, value: int, *, at: int) -> list[int]:
+    """A register write that is served at ``at``, an even cycle from 24 on."""
+    # The command issues at ``at`` - 21 (odd), is granted at the next edge, arrives 12 later, and has its data 8 later.
+    head = [*constant(1, value), alu("B", transfer(0), 1, NULL, swap=1)]
+    return [*head, *[NOP] * (at - 24), msf(1, offset, signal=1), KILL]
+
+
+RX_CONTROL, TX_CONTROL = 0x0000, 0x0004
+
+
+def controlled(offset: int, value: int, *, at: int = 24) -> ReferenceChip:
+    chip = idle_chip(1)
+    chip.load(0, write_register(offset, value, at=at), contexts=1)
+    return chip
+
+
+def valid(chip: ReferenceChip, element: int, nbytes: int) -> None:
+    chip.media.registers[0x1800 + 8 * element] = nbytes << 24 | 1 << 9 | 1 << 8
+    chip.media.tx_valid[element] = True
+
+
+def test_no_receive_transfer_starts_once_receive_is_disabled() -> None:
+    # The frame is ready at 346, an even cycle: a write served in phase 1 of it still holds it back.
+    ready = wire(8 + 60 + 4)
+    assert ready % 2 == 0
+    for at, received in ((ready, 0), (ready + 2, 1)):
+        chip = controlled(RX_CONTROL, 0, at=at)
+        chip.feed(0, 0, bytes(60))
+        chip.run(at + 200)
+        assert len(chip.media.full) == received, "a transfer under way goes on"
+        assert chip.media.ports[0].rx_used == 60 * (1 - received)
+
+
+def test_each_direction_has_its_width() -> None:
+    cycles = -(-60 * 600 // 104)  # one byte a beat
+    chip = controlled(RX_CONTROL, ENABLE | WIDTH[1] << 20)
+    chip.feed(0, 0, bytes(60))
+    full = wire(72) + cycles
+    chip.run(full)
+    assert not chip.media.full
+    chip.step()
+    assert len(chip.media.full) == 1
+    # The direction that was not written keeps its width.
+    valid(chip, 0, 60)
+    start = chip.now
+    chip.run(start + spi(60))
+    assert chip.media.tx_sequence == 0
+    chip.step()
+    assert chip.media.tx_sequence == 1
+
+
+def test_each_direction_has_its_element_size() -> None:
+    chip = controlled(RX_CONTROL, ENABLE | ELEMENT[128] << 2)
+    data = bytes(range(130))
+    chip.feed(0, 30, data)
+    chip.run(2_000)
+    assert [len(mpacket.data) for _, _, mpacket in chip.media.full] == [128, 2]
+    elements = [element for element, _, _ in chip.media.full]
+    assert [bytes(chip.media.rbuf.bytes[128 * e : 128 * e + n]) for e, n in zip(elements, (128, 2), strict=True)] == [
+        data[:128],
+        data[128:],
+    ]
+    chip = controlled(TX_CONTROL, ENABLE | ELEMENT[256] << 2)
+    chip.run(30)
+    chip.media.tbuf.bytes[256:456] = bytes([9]) * 200
+    valid(chip, 0, 60)
+    valid(chip, 1, 200)
+    chip.run(3_000)
+    assert [frame for _, _, frame in chip.egress] == [bytes(60), bytes([9]) * 200]
+
+
+def test_the_element_size_at_the_start_of_a_transfer_counts() -> None:
+    # Of a frame in the MAC, what has not begun yet is cut with the new size: 64, then 66.
+    first = wire(8 + 64)
+    chip = controlled(RX_CONTROL, ENABLE | ELEMENT[256] << 2, at=first + first % 2 + 2)
+    chip.feed(0, 0, bytes(130))
+    chip.run(2_000)
+    assert [len(mpacket.data) for _, _, mpacket in chip.media.full] == [64, 66]
+
+
+def test_transmit_is_held_back_while_it_is_disabled() -> None:
+    chip = controlled(TX_CONTROL, 0)
+    chip.run(24)
+    chip.step()
+    valid(chip, 0, 60)
+    chip.run(500)
+    assert chip.media.tx_valid[0] and not chip.egress
+    chip.media.tx.write(ENABLE)
+    chip.run(500 + spi(60) + 1)
+    assert not chip.media.tx_valid[0]

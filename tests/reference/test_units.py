@@ -524,8 +524,8 @@ def test_push_queues_hold_their_depth(depth: int) -> None:
 # ---------------------------------------------------------------- faults of the model's own limits
 
 
-@pytest.mark.parametrize("word", [sram(9, 0), sram(13, 0), 0x3400000300, 0x3E00000300])
-def test_what_is_not_modelled_is_a_fault(word: int) -> None:
+@pytest.mark.parametrize("word", [dram(2, signal=2), dram(3, signal=2)])
+def test_media_moves_need_a_buffer_address(word: int) -> None:
     chip = chip_with([word])
     chip.run(1)
     assert chip.fault is not None and chip.fault.kind == "not modelled"

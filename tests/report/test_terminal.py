@@ -128,3 +128,10 @@ def test_plain_text_fits_and_has_no_escapes(report: Report) -> None:
 
 def test_a_terminal_gets_emphasis(report: Report) -> None:
     assert "\x1b[" in printed(report, terminal=True)[0]
+
+
+def test_switches_that_are_not_at_their_default_stand_behind_the_seed(report: Report) -> None:
+    assert report.unsettled == {}
+    assert "unsettled" not in " ".join(printed(report))
+    lines = printed(replace(report, unsettled={"ffs_of_zero": 32, "shadow_br": 1}))
+    assert f"seed {report.run.seed}; unsettled: ffs_of_zero=32, shadow_br=1" in " ".join(" ".join(lines).split())

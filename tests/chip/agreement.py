@@ -16,6 +16,7 @@ from ixp_emu.chip.layout import DRAM, SRAM0, SRAM1
 from ixp_emu.isa.csr import CAP_CSRS
 from tests.chip.random_features import DESCRIPTORS, LINKS, descriptor_words, link_words
 from tests.reference.chip import ReferenceChip
+from tests.reference.csr import prn_step
 from tests.reference.microengine import Microengine
 
 __all__ = ["Pair", "compare_engines"]
@@ -23,6 +24,7 @@ __all__ = ["Pair", "compare_engines"]
 _FILES = {"gpr_a": 0, "gpr_b": 128, "sram_in": 256, "dram_in": 384, "sram_out": 512, "dram_out": 640}
 _NEIGHBOR = 768
 _LOCAL_MEMORY = 1280
+_CTX_ENABLES = 0x018
 _GLOBAL_LM_ADDR = 8  # row of the engine's LM_ADDR copies
 
 
@@ -129,15 +131,31 @@ def _compare_units(found: list[str], chip: Any, reference: ReferenceChip) -> Non
             _compare(found, f"ring{number}", ours, [ring.size, ring.head, ring.count])
 
 
-def _compare_local_csrs(found: list[str], name: str, me: Any, model: Microengine) -> None:
-    """Next neighbours, indices and CSRs of one ME."""
+def _prn(me: Any, model: Microengine, now: int) -> int:
+    """The engine keeps the number of some earlier cycle; while it runs it has made a step in each cycle since."""
+    value = int(me["prn"])
+    if model.ctx_enables >> 30 & 1:
+        for _ in range(now - 1 - int(me["prn_time"])):
+            value = prn_step(value, model.csrs.prn_polynomial)
+    return value
+
+
+def _compare_local_csrs(found: list[str], name: str, me: Any, model: Microengine, now: int) -> None:
+    """Next neighbours, indices, CSRs and what passes from one instruction to the next, of one ME."""
     _compare(found, f"{name}.neighbor", me["file"][_NEIGHBOR : _NEIGHBOR + 128], model.neighbor.registers)
-    pointers = (model.neighbor.put, model.neighbor.get)
-    _compare(found, f"{name}.nn_put_get", (me["nn_put"], me["nn_get"]), pointers)
+    pointers = (model.neighbor.put, model.neighbor.get, model.neighbor.ahead_put, model.neighbor.ahead_get)
+    ours = [me[field] for field in ("nn_put", "nn_get", "nn_ahead_put", "nn_ahead_get")]
+    _compare(found, f"{name}.nn_put_get", ours, pointers)
     _compare(found, f"{name}.mul_sum", np.uint64(me["mul_sum"]).view(np.int64), np.uint64(model.mul_sum).view(np.int64))
-    _compare(found, f"{name}.prn", me["prn"], model.csrs.prn)
+    _compare(found, f"{name}.prn", _prn(me, model, now), model.csrs.prn)
     copies = [context.lm_addr for context in model.contexts] + [model.global_lm_addr]
     _compare(found, f"{name}.lm_addr", me["lm_word"], [[address >> 2 for address in pair] for pair in copies])
+    _compare(found, f"{name}.t_index", me["t_index"], model.t_index >> 2)
+    _compare(found, f"{name}.byte_index", me["byte_index"], model.byte_index)
+    _compare(found, f"{name}.ctx_enables", me["csr"][_CTX_ENABLES >> 2], model.ctx_enables)
+    latches = (model.last_result, model.last_left, model.align_previous, model.crc_remainder)
+    _compare(found, f"{name}.latches", [me[field] for field in ("last_result", "last_a", "align_prev", "crc")], latches)
+    _compare(found, f"{name}.wakeup", me["wakeup"], [context.wakeup for context in model.contexts])
     for csr, value in model.csrs.values.items():
         _compare(found, f"{name}.csr {csr:#x}", me["csr"][csr // 4], value)
 
@@ -159,7 +177,7 @@ def compare_engines(chip: Any, reference: ReferenceChip, engines: Sequence[int],
         _compare(found, f"me{engine}.cc", flags, (model.cc.n, model.cc.z, model.cc.c, model.cc.v))
         for name in ("executing", "aborted", "stalled", "idle"):
             _compare(found, f"me{engine}.{name}", account[name][engine], getattr(model, name))
-        _compare_local_csrs(found, f"me{engine}", me, model)
+        _compare_local_csrs(found, f"me{engine}", me, model, now)
         for context in range(8):
             ours, theirs = int(me["signals"][context]), model.contexts[context].signals
             _compare(found, f"me{engine}.ctx{context}.signals", ours & 0xFFFE, theirs & 0xFFFE)

@@ -235,5 +235,5 @@ def test_a_state_of_the_wrong_type(saved: Path, tmp_path: Path, key: str, value:
 
 def test_other_unsettled_facts(saved: Path, tmp_path: Path) -> None:
     file = rewritten(saved, tmp_path / "other", unsettled={"ffs_of_zero": 32, "shadow_br": 1})
-    assert message_of(file) == (f"{file}: was saved with IXPEMU_UNSETTLED='ffs_of_zero=32,shadow_br=1'; now it is ''")
+    assert message_of(file) == ("was saved with IXPEMU_UNSETTLED='ffs_of_zero=32,shadow_br=1'; now it is ''")
     assert "is no checkpoint of ixpemu" in message_of(rewritten(saved, tmp_path / "wrong", unsettled=[1]))

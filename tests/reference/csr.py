@@ -11,7 +11,7 @@ from .context import ANY, SIGNALS, VOLUNTARY, Context
 if TYPE_CHECKING:
     from .microengine import Microengine
 
-__all__ = ["LocalCsrs", "Timestamp"]
+__all__ = ["LocalCsrs", "Timestamp", "prn_step"]
 
 _MASK = 0xFFFFFFFF
 
@@ -62,6 +62,11 @@ _TICK = 16  # cycles of the timestamp
 _PRN_EACH_CYCLE = 30  # bit of CTX_ENABLES
 
 
+def prn_step(value: int, polynomial: int) -> int:
+    """The pseudo-random number after ``value``."""
+    return (value << 1 & _MASK) ^ (polynomial if value >> 31 else 0)
+
+
 @dataclass(slots=True)
 class Timestamp:
     """``start``: the cycle it counts from; None while the host has not started it."""
@@ -97,7 +102,7 @@ class LocalCsrs:
         self.values: dict[int, int] = {}
         self.pointer = 0
         self.prn = 1
-        self._prn_polynomial = prn_polynomial
+        self.prn_polynomial = prn_polynomial
         self._pending: list[_IndexWrite] = []
 
     # ------------------------------------------------------------------ time
@@ -111,8 +116,7 @@ class LocalCsrs:
             self._step_prn()
 
     def _step_prn(self) -> None:
-        top = self.prn >> 31
-        self.prn = (self.prn << 1 & _MASK) ^ (self._prn_polynomial if top else 0)
+        self.prn = prn_step(self.prn, self.prn_polynomial)
 
     def delay(self, apply: Callable[[int], None], value: int, now: int) -> None:
         """A write at ``now`` to an index register."""
@@ -143,7 +147,7 @@ class LocalCsrs:
             return value
         values = {
             ALU_OUT: engine.last_result,
-            CTX_ARB_CNTL: engine.last_context << 4 | executing,
+            CTX_ARB_CNTL: (engine.last_context or 0) << 4 | executing,
             CTX_ENABLES: engine.ctx_enables,
             CSR_CTX_POINTER: self.pointer,
             ACTIVE_CTX_STS: 1 << 31 | engine.cluster << 7 | engine.number % 4 << 3 | executing,

@@ -67,7 +67,7 @@ class Microengine:
         # Control flow.
         self.time = 0
         self.current: int | None = None
-        self.last_context = 7  # the one that left; so context 0 is tried first
+        self.last_context: int | None = None  # the one that left
         self.csr_read: int | None = None  # what a local_csr_rd directly before has read
         self.csr_coming: int | None = None
         self._defer_left = 0
@@ -200,9 +200,10 @@ class Microengine:
             after()
 
     def _choose(self) -> bool:
-        """Try the contexts round robin, beginning after the one that left."""
-        for offset in range(1, 9):
-            number = (self.last_context + offset) % 8
+        """Try the contexts round robin, beginning after the one that left, at reset with context 0."""
+        first = 0 if self.last_context is None else self.last_context + 1
+        for offset in range(8):
+            number = (first + offset) % 8
             context = self.contexts[number]
             if not self.ctx_enables >> 8 + number & 1 or (self.four_contexts and number % 2):
                 continue

@@ -179,7 +179,7 @@ class QueueHardware:
     def _get(self, command: Command, now: int) -> Outcome:
         entry, n = self.entry(command), command.count
         if entry.count < n:
-            return Outcome(1, self._longword, 0, [0])
+            return Outcome(1, self._longword, 1, [0])
         values = [self._read(command, entry.ring_place(entry.head + i))[0] for i in range(n)]
         entry.head = entry.advanced(entry.head, n)
         entry.count -= n

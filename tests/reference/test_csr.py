@@ -119,7 +119,7 @@ def test_global_lm_addr_is_one_further_copy() -> None:
 @pytest.mark.parametrize("token", [False, True])
 def test_a_delayed_write_goes_to_the_copy_in_use_when_it_issued(token: bool) -> None:
     # The write is under way when the index becomes global: it goes to the context's own copy.
-    write = cam(23, NULL, immediate(0), 0b0101) if token else csr_write(ACTIVE_LM_0, immediate(0x40))
+    write = cam(23, NULL, immediate(0), immediate(0b0101)) if token else csr_write(ACTIVE_LM_0, immediate(0x40))
     value = 1 << 10 if token else 0x40  # the lookup hits entry 0: value 1 in bits 11:10
     words = [*constant(1, 0x10100), write, csr_write(CTX_ENABLES, 1), NOP, NOP, *read(ACTIVE_LM_0, 2)]
     chip = run(words)
@@ -340,6 +340,10 @@ def test_ctx_arb_cntl_names_who_left_and_who_executes() -> None:
     chip.run(40)
     # Context 1 leaves, 4 begins and leaves, 1 goes on, and leaves for ever; 4 goes on.
     assert (chip.me[0].gpr_a[16 + 1], chip.me[0].gpr_a[64 + 1]) == (4 << 4 | 1, 1 << 4 | 4)
+
+
+def test_ctx_arb_cntl_before_a_context_has_left() -> None:
+    assert run(read(CTX_ARB_CNTL, 1)).me[0].gpr_a[1] == 0
 
 
 @pytest.mark.parametrize(

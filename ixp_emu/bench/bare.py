@@ -97,12 +97,12 @@ def _interpret(bare: Any, instructions: int) -> int:
         pc += 1
         if kind < Kind.ALU_END:
             last_a = s64(bare.file[u(row.a)])
-            result, carry, overflow = alu(kind, last_a, s64(bare.file[u(row.b)]), carry)
+            result, carry, overflow = alu(kind, last_a, s64(bare.file[u(row.b)]), carry, overflow)
             bare.file[u(row.d)] = result
         elif kind == Kind.SHIFT:
             right = _shifted(s64(row.special), s64(row.shift), last_a, s64(bare.file[u(row.b)]))
             last_a = s64(bare.file[u(row.a)])
-            result, carry, overflow = shift_logic(s64(row.option), last_a, right, carry)
+            result, carry, overflow = shift_logic(s64(row.option), last_a, right, carry, overflow)
             bare.file[u(row.d)] = result
         elif kind == Kind.IMMED:
             bare.file[u(row.d)] = row.imm

@@ -217,7 +217,7 @@ def set_up_ports(chip: Any, count: int) -> None:
 def load_program(
     chip: Any,
     engine: int,
-    words: Sequence[int] | None,
+    words: Sequence[int],
     *,
     rows: NDArray[Any] | None = None,
     contexts: int = 0xFF,
@@ -237,7 +237,6 @@ def load_program(
         modes: further bits of CTX_ENABLES, such as 20, next neighbour self mode.
         start: the cycle it starts in, to which the chip has run.
     """
-    words = words or ()
     four = int(four_contexts)
     if rows is None:
         rows = build_rows(words, contexts=4 if four_contexts else 8)

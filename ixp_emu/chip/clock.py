@@ -8,7 +8,7 @@ import numpy as np
 
 from ixp_emu.chip.buses import grant_command, pull_step, push_step
 from ixp_emu.chip.compiled import compiled, kernel, load_acquire, store_release, u
-from ixp_emu.chip.csr import apply_index_writes
+from ixp_emu.chip.csr import advance_prn, apply_index_writes
 from ixp_emu.chip.delivery import apply_put_writes, media_step, take_deliveries
 from ixp_emu.chip.dram import dram_step
 from ixp_emu.chip.layout import CMD_ARBITER, DELIVERY, DRAM, ENGINES, MEDIA_RX, MEDIA_TX, PULL, PUSH, UNIT
@@ -72,6 +72,7 @@ def _run(chip: Any, until: int) -> None:
             take_deliveries(chip, me, last)
             apply_put_writes(me, last)
             apply_index_writes(me, last)
+            advance_prn(chip, me, last)
 
 
 @kernel

@@ -79,17 +79,17 @@ def store_program(
     """Give an ME a program; an image that another ME has already is shared.
 
     Parameters:
-        words: 40-bit words; may be empty if only ``rows`` are known.
+        words: 40-bit words.
         rows: the words decoded for the mode given.
     """
-    me = chip["me"][engine]
+    me_words = chip["me"]["program_words"]
     mode = ENGINES if four_contexts else 0
-    codes = np.zeros(len(rows), np.uint64)
-    codes[: len(words)] = words
-    for image in _others(chip, engine):
-        owner = next(other for other in range(ENGINES) if other != engine and _image(chip, other) == image)
-        same = chip["me"]["program_words"][owner] == len(rows) and chip["store_decoded"][image + mode]
-        if same and np.array_equal(chip["store"][image + mode][: len(rows)], rows):
+    codes = np.array(words, np.uint64)
+    for other in range(ENGINES):
+        image = _image(chip, other)
+        if other == engine or me_words[other] != len(rows) or not chip["store_decoded"][image + mode]:
+            continue
+        if np.array_equal(chip["store"][image + mode][: len(rows)], rows):
             if np.array_equal(chip["ustore"][image][: len(rows)], codes):
                 break
     else:
@@ -100,10 +100,10 @@ def store_program(
         chip["ustore"][image][: len(rows)] = codes
         chip["store_decoded"][image::ENGINES] = 0
         chip["store_decoded"][image + mode] = 1
-    me["program_words"] = len(rows)
-    me["store"] = image + mode
+    me_words[engine] = len(rows)
+    chip["me"]["store"][engine] = image + mode
     _note_interactions(chip, rows)
-    if words and ((rows["kind"] == Kind.CSR_WRITE) & (rows["target"] == _CTX_ENABLES)).any():
+    if ((rows["kind"] == Kind.CSR_WRITE) & (rows["target"] == _CTX_ENABLES)).any():
         complete_store(chip, engine)  # it may change the mode by itself
 
 

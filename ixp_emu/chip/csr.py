@@ -18,6 +18,7 @@ from ixp_emu.isa.unsettled import setting
 
 __all__ = [
     "INSTRUCTION_DELAY",
+    "advance_prn",
     "apply_index_writes",
     "csr_read_waits",
     "csr_write_is_shared",
@@ -220,19 +221,31 @@ def _arm_timer(chip: Any, me: Any, engine: int, context: int, value: int, time: 
     deliver(chip, start + tick * 16, slot)
 
 
+@small
+def _prn_runs(me: Any) -> bool:
+    return (s64(me.csr[u(_CTX_ENABLES >> 2)]) >> 30) & 1 != 0
+
+
+@compiled
+def advance_prn(chip: Any, me: Any, time: int) -> None:
+    """Bring a pseudo-random number that steps each cycle up to a time."""
+    if _prn_runs(me) and time > me.prn_time:
+        me.prn = s64(_prn_advance(me.prn, time - me.prn_time, chip.prn_polynomial))
+        me.prn_time = time
+
+
 @compiled
 def _read_prn(chip: Any, me: Any, time: int) -> int:
-    if (s64(me.csr[u(_CTX_ENABLES >> 2)]) >> 30) & 1:
-        return s64(_prn_advance(me.prn, time - me.prn_time, chip.prn_polynomial))
-    value = me.prn
-    me.prn = s64(_prn_advance(value, 1, chip.prn_polynomial))
-    return s64(value)
+    advance_prn(chip, me, time)
+    value = s64(me.prn)
+    if not _prn_runs(me):
+        me.prn = s64(_prn_advance(value, 1, chip.prn_polynomial))
+    return value
 
 
 @compiled
 def _write_enables(chip: Any, me: Any, value: int, time: int) -> None:
-    if (s64(me.csr[u(_CTX_ENABLES >> 2)]) >> 30) & 1:
-        me.prn = s64(_prn_advance(me.prn, time - me.prn_time, chip.prn_polynomial))
+    advance_prn(chip, me, time)
     me.prn_time = time
     me.csr[u(_CTX_ENABLES >> 2)] = value
     four = (value >> 31) & 1

@@ -309,6 +309,14 @@ def test_the_random_number_steps_each_cycle_while_its_bit_is_set() -> None:
     assert chip.local_memory(0, 4) == [steps(1, count, polynomial) for count in (38, 58, cleared, cleared + 1)]
 
 
+@pytest.mark.parametrize("until", [3, 4, 90, 2_000])
+def test_between_two_runs_the_random_number_is_that_of_the_last_cycle(until: int) -> None:
+    """The bit is set at 2: cycle 3 makes the first step; cut or not."""
+    polynomial = OneChip({}).hardware["me.prn_polynomial"]
+    body = enables(_CONTEXT_0 | _EACH_CYCLE)
+    assert int(run(body, until=until).chip["me"][0]["prn"]) == steps(1, until - 1 - 2, polynomial)
+
+
 # --- multiplier -------------------------------------------------------------------------------------------------------
 
 _FACTORS = [(0, 0), (3, 5), (0xFFFFFFFF, 0xFFFFFFFF), (0x12345678, 0x9ABCDEF0), (1 << 31, 0x01010101)]
@@ -331,7 +339,7 @@ def test_multiply_sequences_give_the_product(size: str, left: int, right: int) -
 def test_a_multiply_uses_each_step_s_operands_and_leaves_alu_state_alone() -> None:
     """Sum 3 x 0x22 + (5 x 0x33 << 8); flags, last result and last A operand stay those of the subtraction."""
     body = (
-        load("v", 0x1122) + load("w", 0x3344) + "alu[e, w, -, w]\nmul_step[3, v], 16x16_start\nmul_step[3, v], "
+        load("v", 0x1122) + load("w", 0x3344) + "alu[--, v, AND, 0]\nmul_step[3, v], 16x16_start\nmul_step[3, v], "
         "16x16_step1\nmul_step[5, w], 16x16_step2\nmul_step[e, --], 16x16_last\nbne[wrong#]\n"
         + read("ALU_OUT")
         + "alu[*l$index0++, --, B, e]\nalu_shf[*l$index0, --, B, e, <<0]\nwrong#:\n"

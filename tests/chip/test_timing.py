@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ixp_emu.chip.layout import SRAM_IN
 from tests.chip.one_chip import OneChip
 
 # Programs write PROFILE_COUNT (the cycle) before and after what they measure; local memory takes the results.
@@ -125,6 +126,24 @@ def test_lm_addr_is_seen_after_three_instructions(gap: int) -> None:
     chip.run(100)
     memory = chip.local_memory(0, 20)
     assert (memory[0], memory[16]) == ((0, 0x55) if gap >= 3 else (0x55, 0))
+
+
+@pytest.mark.parametrize("gap", [2, 3])
+@pytest.mark.parametrize("csr", ["T_INDEX", "T_INDEX_BYTE_INDEX"])
+def test_t_index_is_seen_after_three_instructions(csr: str, gap: int) -> None:
+    body = f"local_csr_wr[{csr}, 0x14]\n" + "nop\n" * gap + "alu[*l$index0, --, B, *$index]\nctx_arb[kill]\n"
+    chip = OneChip({0: body})
+    chip.chip["me"][0]["file"][SRAM_IN : SRAM_IN + 128] = range(100, 228)
+    chip.run(100)
+    assert chip.local_memory(0, 1) == [105 if gap >= 3 else 100]
+
+
+@pytest.mark.parametrize("sequence", ["16x16", "32x32"])
+def test_a_multiply_step_takes_one_cycle(sequence: str) -> None:
+    steps = {"16x16": 2, "32x32": 4}[sequence]
+    body = f"mul_step[t0, t1], {sequence}_start\n"
+    body += "".join(f"mul_step[t0, t1], {sequence}_step{n}\n" for n in range(1, steps + 1))
+    assert between(f"{body}mul_step[t1, --], {sequence}_last", head=".set t1") == steps + 2
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])

@@ -88,6 +88,6 @@ def test_indirect_shift(assembled: Callable[..., Program]) -> None:
 
 def test_unchecked_turns_errors_into_warnings(assembled: Callable[..., Program]) -> None:
     assert warnings(assembled, f".unchecked\nnop\n{INDIRECT}\nbr[l#], defer[1]\nl#: br[l#]") == [
-        "t.uc:6: indirect_ref: the instruction before must be an ALU instruction, its result is the modifier",
         "t.uc:8: a branch or swap in the defer shadow of line 7",
+        "t.uc:6: indirect_ref: the instruction before must be an ALU instruction, its result is the modifier",
     ]

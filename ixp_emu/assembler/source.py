@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ixp_emu.errors import InputError
 
-__all__ = ["MAX_REPORTED_ERRORS", "Diagnostics", "Place", "SourceError", "SourceLine"]
+__all__ = ["MAX_REPORTED_ERRORS", "Diagnostics", "Place", "SourceError", "SourceLine", "span_text"]
 
 MAX_REPORTED_ERRORS = 20
 
@@ -42,6 +42,16 @@ class Place:
             steps.append(f"in macro {place.macro}, {place.file}:{place.line}")
             place = place.call
         return "; ".join(reversed(steps))
+
+
+def span_text(first: Place, last: Place | None) -> str:
+    """Where something begins and ends: ``file:3-9``; without an end it lasts to the end of the program."""
+    begin = f"{first.file}:{first.line}"
+    if last is None:
+        return f"{begin} to the end"
+    if first.file != last.file or last.line < first.line:
+        return f"{begin} to {last.file}:{last.line}"
+    return begin if first.line == last.line else f"{begin}-{last.line}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,7 @@ class _Places:
         self._live_before = [
             (after - own.writes) | (own.reads & _AMBIENT) for after, own in zip(live, found, strict=True)
         ]
+        self._end = first_unknown_target(instructions)
         self._closed = set(_closed(instructions))
 
     def cheapest(self, pair: _Pair, webs: Webs) -> list[_Copy] | None:
@@ -221,16 +222,16 @@ class _Places:
 
     def _follows(self, index: int) -> bool:
         """Whether a node is reached from the one in front of it only, without a swap between."""
-        return self._before[index] == [index - 1] and not self._nodes[index - 1].swaps
+        return index < self._end and self._before[index] == [index - 1] and not self._nodes[index - 1].swaps
 
-    def _changes(self, index: int, name: str) -> bool:
-        node = self._nodes[index]
-        return name in node.initialises or any(name == written for _, written in node.definitions)
+    def _writes(self, index: int, name: str) -> bool:
+        return any(name == written for _, written in self._nodes[index].definitions)
 
     def _still_holds(self, name: str, first: int, index: int) -> bool:
-        return (
-            all(self._follows(one + 1) and not self._changes(one, name) for one in range(first, index))
-            and first < index
+        """Whether what a name holds before one node it still holds before a later one, however that is reached."""
+        return first < index and all(
+            self._follows(one + 1) and not self._writes(one, name) and name not in self._nodes[one + 1].initialises
+            for one in range(first, index)
         )
 
     def _place(self, name: str, index: int) -> _Copy | None:
@@ -246,7 +247,7 @@ class _Places:
             if name in self._nodes[gap].initialises or gap == 0 or not self._follows(gap):
                 return None
             gap -= 1
-            if self._changes(gap, name):
+            if self._writes(gap, name):
                 return None
 
 

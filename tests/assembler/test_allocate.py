@@ -190,9 +190,7 @@ def test_a_bank_that_overflows_is_named(refused: Callable[..., str]) -> None:
     message = refused("\n".join(text))
     bank = message.split("bank ")[1][0]
     assert bank in "AB"
-    assert message == (
-        f"t.uc:18: 17 general registers of bank {bank} are live at once, 16 available: {lives}"
-    )
+    assert message == (f"t.uc:18: 17 general registers of bank {bank} are live at once, 16 available: {lives}")
 
 
 def test_lives_end_at_the_last_use_and_count_lines_outside_macros(refused: Callable[..., str]) -> None:

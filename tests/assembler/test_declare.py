@@ -72,7 +72,8 @@ def test_disjoint_scopes_share_transfer_registers_and_nested_ones_do_not(assembl
 
 def test_a_nested_scope_has_what_the_outer_one_left(refused: Refused) -> None:
     assert refused(".reg $o[10]\n.begin\n.reg $i[7]\n.end") == (
-        "t.uc:3: no $ transfer register left for $i (7 consecutive): 16 per context, in use here: $o (t.uc:1 to the end)"
+        "t.uc:3: no $ transfer register left for $i (7 consecutive): 16 per context, in use here: "
+        "$o (t.uc:1 to the end)"
     )
 
 

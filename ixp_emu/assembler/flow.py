@@ -133,7 +133,7 @@ def ends_flow(instruction: Instruction) -> bool:
     """Whether the instruction behind (after the shadow) is not reached by falling through."""
     name = instruction.operation.name
     if name.startswith("ctx_arb"):
-        return instruction.target is not None or name == "ctx_arb.kill"
+        return instruction.target is not None or name in ("ctx_arb.kill", "ctx_arb.bpt")
     return is_jump(instruction) or name == "br.always"
 
 

@@ -207,8 +207,9 @@ class _Assembly:
         wanted = binder.wanted
         if self._mend_banks:
             code, wanted, addresses = mend_bank_conflicts(code, wanted)
-            self._check_length(len(code))
-            nodes = graph_of(code, diagnostics=Diagnostics(), unchecked=True)
+            if len(code) > len(words):
+                self._check_length(len(code))
+                nodes = graph_of(code, diagnostics=Diagnostics(), unchecked=True)
         allocation = allocate(nodes, wanted, contexts=contexts, diagnostics=diagnostics)
         diagnostics.raise_if_errors()
         assert allocation is not None

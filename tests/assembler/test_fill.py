@@ -13,7 +13,7 @@ from tests.assembler.random_code import Case, cases
 
 
 @given(cases(mixed=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_filled_programs_mean_what_their_source_means(case: Case) -> None:
     parsed = parse(case.source)
     plain, filled = assemble(parsed), assemble(parsed, fill_defer=True)

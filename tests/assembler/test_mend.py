@@ -13,7 +13,7 @@ from tests.assembler.random_code import Case, cases
 
 
 @given(cases(mixed=True))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_mended_programs_mean_what_their_source_means(case: Case) -> None:
     parsed = parse(case.source)
     mended = assemble(parsed, mend_banks=True)

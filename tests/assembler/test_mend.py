@@ -174,3 +174,29 @@ def test_no_move_where_a_copy_would_be_destroyed_by_another_context(mended: Call
     """A copy is made behind a swap, not before it: an absolute register may change meanwhile."""
     text = ".areg @g 16\n.areg e 1\n.sig s\n.set @g e\nctx_arb[s]\nalu[e, e, +, @g]\nhalt"
     assert mended(text) == ["ctx_arb", "alu move", "alu", "halt"]
+
+
+def test_a_copy_across_a_swap_is_refused(mended: Callable[[str], list[str]]) -> None:
+    """Flags and the other context leave no place for a copy of @g; that of e changes no flag."""
+    text = (
+        ".areg @g 16\n.areg e 1\n.reg a\n.sig s\n.set @g e a\nalu[--, a, -, 1]\nctx_arb[s]\nalu[e, e, +carry, @g]\nhalt"
+    )
+    assert mended(text) == ["alu", "ctx_arb", "ld_field_w_clr", "alu", "halt"]
+
+
+def test_a_copy_is_made_anew_when_the_register_changes(mended: Callable[[str], list[str]]) -> None:
+    pair = "alu[--, @g, +, @h]\n"
+    text = f".areg @g 16\n.areg @h 17\n.set @g @h\n{pair}{{}}{pair}halt"
+    assert mended(text.format("nop\n")).count("alu move") == 1
+    assert mended(text.format("immed[@g, 1]\nimmed[@h, 1]\n")).count("alu move") == 2
+
+
+def test_a_move_keeps_the_result_a_later_command_sends(mended: Callable[[str], list[str]]) -> None:
+    text = ".reg $x\n.sig s\nalu[--, a, OR, 0]\nscratch[read, $x, e, f, 1], sig_done[s]\n"
+    text += "cap[fast_wr, alu, interthread_sig]\nhalt"
+    assert mended(BOTH_A + text) == ["alu move", "alu", "scratch", "cap", "halt"]
+
+
+def test_hints_stay_in_front_of_the_move(assembled: Callable[..., Program]) -> None:
+    text = ".areg e 1\n.areg f 2\n.reg t\nnop\n.set e f\nalu[t, e, +, f]\n.use t\nnop"
+    assert assembled(text, mend_banks=True).warnings == []

@@ -8,7 +8,7 @@ live. Numbers then come from colouring the interference graph of each bank. Sour
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from ixp_emu.assembler.flow import FlowNode
 from ixp_emu.assembler.liveness import Webs, find_webs
 from ixp_emu.assembler.numbering import registers_per_context
-from ixp_emu.assembler.source import Diagnostics, Place, SourceError
+from ixp_emu.assembler.source import Diagnostics, Place, SourceError, span_text
 from ixp_emu.isa.operands import Bank, Register, RegisterKind
 
 __all__ = ["Allocation", "Wanted", "allocate"]
@@ -332,37 +332,56 @@ class _Allocator:
     def _shown(self, web: int) -> str:
         return self._wanted[self._webs[web].name].shown
 
+    def _life(self, web: int) -> str:
+        """Name of a web and the lines between which it needs its register."""
+        if self._wanted[self._webs[web].name].everywhere:
+            return f"{self._shown(web)} (everywhere)"
+        nodes = [
+            index
+            for index, (live, by_role) in enumerate(zip(self._info.live_sets, self._info.by_role, strict=True))
+            if live >> web & 1 or web in by_role.values()
+        ]
+        first, last = (self._nodes[index].place.outermost() for index in (nodes[0], nodes[-1]))
+        return f"{self._shown(web)} ({span_text(first, last)})"
+
+    def _lives(self, webs: Iterable[int]) -> str:
+        return ", ".join(self._life(web) for web in sorted(webs, key=lambda web: self._webs[web].first))
+
     def _too_many(self, failed: int | None, banks: Sequence[Bank]) -> SourceError:
         """The error for the point where most registers are live at once."""
         absolute = {bank: sum(self._absolute[web] and banks[web] is bank for web in range(len(banks))) for bank in Bank}
-        free = {bank: self._per_bank - -(-absolute[bank] // self._contexts) for bank in Bank}
+        # An absolute register is one context's, but its number is then taken in every context.
+        slots = {bank: -(-absolute[bank] // self._contexts) for bank in Bank}
         relative = sum(1 << web for web in range(len(self._webs)) if not self._absolute[web])
-        total = sum(free.values())
-        point, live = max(
-            enumerate(live & relative for live in self._info.live_sets), key=lambda pair: pair[1].bit_count()
-        )
+        total = 2 * self._per_bank - sum(slots.values())
+        point, live = self._fullest(relative)
         if live.bit_count() > total:
-            names = ", ".join(sorted(self._shown(web) for web in _bits(live)))
+            available = _available(total, sum(slots.values()))
             return SourceError(
                 self._nodes[point].place,
-                f"{live.bit_count()} general registers are live at once, {total} available: {names}",
+                f"{live.bit_count()} general registers are live at once, {available}: {self._lives(_bits(live))}",
             )
         assert failed is not None
         bank = banks[failed]
         in_bank = sum(1 << web for web in range(len(banks)) if banks[web] is bank)
-        point, live = max(
-            enumerate(live & relative & in_bank for live in self._info.live_sets), key=lambda pair: pair[1].bit_count()
-        )
-        if live.bit_count() > free[bank]:
-            names = ", ".join(sorted(self._shown(web) for web in _bits(live)))
+        point, live = self._fullest(relative & in_bank)
+        free = self._per_bank - slots[bank]
+        if live.bit_count() > free:
             return SourceError(
                 self._nodes[point].place,
                 f"{live.bit_count()} general registers of bank {bank.value.upper()} are live at once, "
-                f"{free[bank]} available: {names}",
+                f"{_available(free, slots[bank])}: {self._lives(_bits(live))}",
             )
-        names = ", ".join(sorted({self._shown(web) for web in _bits(self._info.interference[failed] & in_bank)}))
         return SourceError(
             self._webs[failed].place,
-            f"no register of bank {bank.value.upper()} is free in the whole live range of '{self._shown(failed)}'; "
-            f"live together with it: {names}",
+            f"no register of bank {bank.value.upper()} is free in the whole live range of {self._life(failed)}; "
+            f"live together with it: {self._lives(_bits(self._info.interference[failed] & in_bank))}",
         )
+
+    def _fullest(self, webs: int) -> tuple[int, int]:
+        """The node behind which most of the webs are live, and which those are."""
+        return max(enumerate(live & webs for live in self._info.live_sets), key=lambda pair: pair[1].bit_count())
+
+
+def _available(free: int, slots: int) -> str:
+    return f"{free} available" + (f" beside {slots} for absolute registers" if slots else "")

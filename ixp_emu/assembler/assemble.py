@@ -2,38 +2,40 @@
 
 ``parse`` needs no placement: it preprocesses, parses and collects the structures a program declares. ``assemble``
 lowers structure accesses and structured code, numbers transfer registers and signals, binds every line to an
-instruction, allocates general registers and encodes. Every source instruction is one word, in source order.
+instruction, allocates general registers and encodes. Every source instruction is one word, in source order, unless the
+caller asks to mend bank conflicts (moves are added) or to fill defer slots (instructions change places).
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ixp_emu import isa
-from ixp_emu.assembler.allocate import Allocation, Wanted, allocate
-from ixp_emu.assembler.check import check_neighbours
+from ixp_emu.assembler.allocate import Allocation, allocate
+from ixp_emu.assembler.bind import Binder
+from ixp_emu.assembler.check import check_rules
+from ixp_emu.assembler.code import CodeWord, graph_of
 from ixp_emu.assembler.declare import Declarations, PlacedWord, declare
-from ixp_emu.assembler.expressions import ExpressionError
-from ixp_emu.assembler.flow import flow_graph
+from ixp_emu.assembler.fill import fill_defer_slots
 from ixp_emu.assembler.image import ImageSettings
 from ixp_emu.assembler.lowering import Item
+from ixp_emu.assembler.mend import mend_bank_conflicts
 from ixp_emu.assembler.numbering import number_variables, registers_per_context
 from ixp_emu.assembler.parser import SyntaxProblem, parse_statement
 from ixp_emu.assembler.preprocess import Preprocessor
 from ixp_emu.assembler.program import Program, RegisterName
-from ixp_emu.assembler.resolve import Constants, Resolver, signal_numbers
+from ixp_emu.assembler.resolve import Constants
 from ixp_emu.assembler.scopes import Scope, Variable, VariableKind
-from ixp_emu.assembler.source import OUTER, Diagnostics, Place, SourceError
+from ixp_emu.assembler.source import Diagnostics, Place, SourceError
 from ixp_emu.assembler.structure_access import lower_structures
 from ixp_emu.assembler.structured import lower_structured
 from ixp_emu.assembler.structures import Location, StructureDeclaration, declare_structures
-from ixp_emu.assembler.syntax import Name, SourceInstruction
+from ixp_emu.assembler.syntax import Name
 from ixp_emu.errors import InputError
 
 __all__ = ["ParsedProgram", "assemble", "parse"]
@@ -118,6 +120,8 @@ def assemble(
     locations: Mapping[str, Location] | None = None,
     contexts: int | None = None,
     import_vars: Mapping[str, int] | None = None,
+    fill_defer: bool = False,
+    mend_banks: bool = False,
 ) -> Program:
     """Assembles a parsed program for the given placement.
 
@@ -125,11 +129,16 @@ def assemble(
         locations: structure name -> where it lives, for every structure the program accesses.
         contexts: 4 or 8; by default what ``.num_contexts`` says, else 8.
         import_vars: values of ``.import_var`` names.
+        fill_defer: move instructions into the defer slots of the branch or swap behind them where nothing but the
+            time it takes changes (``-O`` of the original assembler).
+        mend_banks: add moves where two sources would come from one bank (``-Of``). Both may be asked for.
 
     Raises:
         InputError: with every error found, up to 20; also when the program exceeds the control store.
     """
-    return _Assembly(parsed, locations or {}, contexts, import_vars or {}).run()
+    return _Assembly(
+        parsed, locations or {}, contexts, import_vars or {}, fill_defer=fill_defer, mend_banks=mend_banks
+    ).run()
 
 
 @cache
@@ -143,17 +152,6 @@ def _doubled_commands() -> frozenset[tuple[str, str]]:
     )
 
 
-@cache
-def _keywords() -> Mapping[tuple[str, int], frozenset[str]]:
-    """Words that are no names at a place of an instruction: (mnemonic, position) -> words, as ``b`` in an alu."""
-    words: dict[tuple[str, int], set[str]] = {}
-    for operation in isa.OPERATIONS:
-        for syntax in operation.syntaxes:
-            for position, literal in syntax.literals:
-                words.setdefault((syntax.mnemonic, position), set()).add(literal)
-    return {place: frozenset(found) for place, found in words.items()}
-
-
 class _Assembly:
     def __init__(
         self,
@@ -161,7 +159,12 @@ class _Assembly:
         locations: Mapping[str, Location],
         contexts: int | None,
         import_vars: Mapping[str, int],
+        *,
+        fill_defer: bool,
+        mend_banks: bool,
     ) -> None:
+        self._fill_defer = fill_defer
+        self._mend_banks = mend_banks
         self._parsed = parsed
         self._locations = locations
         self._asked_contexts = contexts
@@ -169,9 +172,6 @@ class _Assembly:
         regions = (structure.name.lower() for structure in parsed.structures if structure.region)
         self._constants = Constants(import_vars, locations, regions)
         self._diagnostics = Diagnostics(warnings=list(parsed.warnings))
-        self._unique: dict[int, str] = {}
-        self._wanted: dict[str, Wanted] = {}
-        self._resolvers: dict[int, Resolver] = {}
 
     def run(self) -> Program:
         diagnostics = self._diagnostics
@@ -187,33 +187,48 @@ class _Assembly:
         declarations = declare(items, name=self._parsed.name, symbols=self._constants, diagnostics=diagnostics)
         words = declarations.words
         limit = declarations.image.limit_words
-        if len(words) > limit:
-            beyond = words[limit].place.outermost()
-            raise InputError(
-                f"program too long: {len(words)} words, {limit} available", file=beyond.file, line=beyond.line
-            )
+        self._check_length([word.place for word in words], limit)
         contexts = self._contexts(declarations)
         variables = [variable for scope in declarations.program.descendants() for variable in scope.variables.values()]
         self._check_fixed(variables, contexts)
         self._double_signals(words)
         number_variables(declarations.program, contexts=contexts, diagnostics=diagnostics)
         diagnostics.raise_if_errors()
-        self._name_variables(variables)
-        instructions = [self._bind(word) for word in words]
+        binder = Binder(variables, self._constants, diagnostics)
+        code = self._bind(words, binder, contexts)
         diagnostics.raise_if_errors()
-        check_neighbours(
-            instructions,
-            [word.place for word in words],
-            labelled={address for scope in declarations.program.descendants() for address, _ in scope.labels.values()},
+        nodes = graph_of(code, diagnostics=diagnostics, unchecked=declarations.unchecked)
+        check_rules(
+            [word.instruction for word in code],
+            nodes,
+            silent=frozenset(index for index, word in enumerate(code) if word.raw is not None),
             diagnostics=diagnostics,
             unchecked=declarations.unchecked,
         )
-        allocation = self._allocate(words, instructions, contexts, declarations.unchecked)
+        diagnostics.raise_if_errors()
+        addresses: Sequence[int] = range(len(code) + 1)
+        wanted = binder.wanted
+        if self._mend_banks:
+            code, wanted, addresses = mend_bank_conflicts(code, wanted)
+            if len(code) > len(words):
+                self._check_length([word.place for word in code], limit)
+                nodes = graph_of(code, diagnostics=Diagnostics(), unchecked=True)
+        allocation = allocate(nodes, wanted, contexts=contexts, diagnostics=diagnostics)
         diagnostics.raise_if_errors()
         assert allocation is not None
-        encoded = self._encode(words, instructions, allocation, contexts)
+        code = self._with_registers(code, allocation)
         diagnostics.raise_if_errors()
-        return self._program(declarations, variables, encoded, allocation, contexts)
+        labels = _labels(declarations.program, addresses)
+        if self._fill_defer:
+            code = fill_defer_slots(code, labelled=frozenset(labels.values()), contexts=contexts)
+        return self._program(declarations, code, labels, addresses, variables, binder, allocation, contexts)
+
+    def _check_length(self, places: Sequence[Place], limit: int) -> None:
+        if len(places) > limit:
+            beyond = places[limit].outermost()
+            raise InputError(
+                f"program too long: {len(places)} words, {limit} available", file=beyond.file, line=beyond.line
+            )
 
     def _contexts(self, declarations: Declarations) -> int:
         asked, declared = self._asked_contexts, declarations.contexts
@@ -269,103 +284,21 @@ class _Assembly:
                                 )
                             )
 
-    def _name_variables(self, variables: Iterable[Variable]) -> None:
-        """Every general register gets a name of its own: the same name in two scopes is two registers."""
-        seen: dict[str, int] = {}
-        for variable in variables:
-            seen[variable.name] = number = seen.get(variable.name, 0) + 1
-            unique = variable.name if number == 1 else f"{variable.name}'{number}"
-            self._unique[id(variable)] = unique
-            if variable.kind not in (VariableKind.GPR, VariableKind.ABSOLUTE):
-                continue
-            everywhere = variable.kind is VariableKind.ABSOLUTE or bool(
-                variable.qualifiers & {"global", "volatile", "visible"}
-            )
-            for element in range(variable.count):
-                suffix = f"[{element}]" if variable.is_array else ""
-                self._wanted[unique + suffix] = Wanted(
-                    shown=variable.name + suffix,
-                    absolute=variable.kind is VariableKind.ABSOLUTE,
-                    everywhere=everywhere,
-                    bank=variable.bank,
-                    number=None if variable.number is None else variable.number + element,
-                )
-
-    def _resolver(self, scope: Scope) -> Resolver:
-        resolver = self._resolvers.get(id(scope))
-        if resolver is None:
-            resolver = self._resolvers[id(scope)] = Resolver(scope, self._constants, self._unique)
-        return resolver
-
-    # -- binding ---------------------------------------------------------------------------------------------------
-
-    def _bind(self, word: PlacedWord) -> isa.Instruction | None:
-        """The instruction of one word, symbolic only in its general registers; None for a raw word or an error."""
-        source = word.instruction
-        if source is None:
-            return None
-        resolver = self._resolver(word.scope)
-        try:
-            if isa.is_nfp_mnemonic(source.mnemonic):
-                raise SourceError(word.place, str(isa.nfp_only(source.mnemonic)))
-            if source.mnemonic not in isa.MNEMONICS:
-                raise SourceError(word.place, f"unknown instruction or macro '{source.mnemonic}'")
-            arguments = [
-                isa.Argument(node.spelling.rstrip(OUTER))
-                if isinstance(node, Name)
-                and node.spelling.lower().rstrip(OUTER) in _keywords().get((source.mnemonic, position), ())
-                else resolver.argument(node)
-                for position, node in enumerate(source.arguments)
-            ]
-            tokens = [resolver.token(token.name, token.arguments) for token in source.tokens]
-            bound = isa.bind(source.mnemonic, arguments, tokens)
-            names = {text for text in (bound.signal, *bound.signals) if isinstance(text, str)}
-            return bound.replace_signals({text: signal_numbers(resolver, text) for text in names}) if names else bound
-        except (isa.IsaError, ExpressionError) as error:
-            self._diagnostics.add(SourceError(word.place, self._explained(str(error), source, resolver)))
-        except SourceError as error:
-            self._diagnostics.add(error)
-        return None
-
-    def _explained(self, message: str, source: SourceInstruction, resolver: Resolver) -> str:
-        """A word the instruction set does not know is most often a forgotten declaration."""
-        if "declared" not in message:
-            for node in source.arguments:
-                if isinstance(node, Name) and resolver.is_unknown(node):
-                    keywords = _keywords().get((source.mnemonic, source.arguments.index(node)), ())
-                    named = re.search(rf"(?<![\w$@]){re.escape(node.spelling)}(?!\w)", message)
-                    if named and node.spelling.lower() not in keywords:
-                        return f"{message} ('{node.spelling}' is not declared)"
-        return message
-
     # -- registers and words ---------------------------------------------------------------------------------------
 
-    def _allocate(
-        self,
-        words: Sequence[PlacedWord],
-        instructions: Sequence[isa.Instruction | None],
-        contexts: int,
-        unchecked: bool,
-    ) -> Allocation | None:
-        places = [word.place for word in words]
+    def _bind(self, words: Sequence[PlacedWord], binder: Binder, contexts: int) -> list[CodeWord]:
         nop = isa.bind("nop", [], [])
-        concrete = [
-            self._decoded(word, contexts) or nop if item is None else item
-            for word, item in zip(words, instructions, strict=True)
+        return [
+            CodeWord(
+                (self._decoded(word, contexts) if word.raw is not None else binder.bind(word)) or nop,
+                word.place,
+                word.structure,
+                word.raw,
+                sets=binder.general_names(word, word.sets),
+                uses=binder.general_names(word, word.uses),
+            )
+            for word in words
         ]
-        taken = [
-            operand.address
-            for instruction in concrete
-            for role, operand in instruction.operands.items()
-            if isinstance(operand, isa.Label) and role != "target" and operand.name and operand.address is not None
-        ]
-        nodes = flow_graph(concrete, places, taken_addresses=taken, diagnostics=self._diagnostics, unchecked=unchecked)
-        for node, word in zip(nodes, words, strict=True):
-            node.initialises = self._general_names(word, word.sets)
-            node.keeps = self._general_names(word, word.uses)
-        if self._diagnostics.errors:
-            return None
-        return allocate(nodes, self._wanted, contexts=contexts, diagnostics=self._diagnostics)
 
     def _decoded(self, word: PlacedWord, contexts: int) -> isa.Instruction | None:
         try:
@@ -373,42 +306,26 @@ class _Assembly:
         except isa.InvalidWord:
             return None
 
-    def _general_names(self, word: PlacedWord, names: Iterable[str]) -> frozenset[str]:
-        """Unique names of the general registers that liveness hints name; arrays count element by element."""
-        result: set[str] = set()
-        for name in names:
-            base, _, index = name.partition("[")
-            variable = word.scope.find(base)
-            if variable is None:
-                self._diagnostics.add(SourceError(word.place, f"liveness hint: {name!r} is not declared"))
-            elif variable.kind in (VariableKind.GPR, VariableKind.ABSOLUTE):
-                unique = self._unique[id(variable)]
-                if not variable.is_array:
-                    result.add(unique)
-                elif index:
-                    result.add(f"{unique}[{index}")
-                else:
-                    result.update(f"{unique}[{element}]" for element in range(variable.count))
-        return frozenset(result & self._wanted.keys())
+    def _with_registers(self, code: Sequence[CodeWord], allocation: Allocation) -> list[CodeWord]:
+        """The words with the registers chosen for them, their operands arranged on the ports."""
+        result: list[CodeWord] = []
+        for word, registers in zip(code, allocation.by_role, strict=True):
+            if word.raw is None:
+                try:
+                    word = replace(word, instruction=word.instruction.replace_registers(registers))
+                except isa.IsaError as error:
+                    self._diagnostics.add(SourceError(word.place, str(error)))
+            result.append(word)
+        return result
 
-    def _encode(
-        self,
-        words: Sequence[PlacedWord],
-        instructions: Sequence[isa.Instruction | None],
-        allocation: Allocation,
-        contexts: int,
-    ) -> list[int]:
+    def _encode(self, code: Sequence[CodeWord], contexts: int) -> list[int]:
         encoded: list[int] = []
-        for word, instruction, registers in zip(words, instructions, allocation.by_role, strict=True):
-            if instruction is None:
-                encoded.append(word.raw or 0)
-                continue
+        for word in code:
             try:
-                # Also without general registers: the operands must be arranged on their ports.
-                encoded.append(isa.encode(instruction.replace_registers(registers), contexts=contexts))
+                encoded.append(isa.encode(word.instruction, contexts=contexts) if word.raw is None else word.raw)
             except isa.IsaError as error:
                 self._diagnostics.add(SourceError(word.place, str(error)))
-                encoded.append(0)
+        self._diagnostics.raise_if_errors()
         return encoded
 
     # -- the result ------------------------------------------------------------------------------------------------
@@ -416,12 +333,16 @@ class _Assembly:
     def _program(
         self,
         declarations: Declarations,
+        code: Sequence[CodeWord],
+        labels: Mapping[str, int],
+        addresses: Sequence[int],
         variables: Sequence[Variable],
-        encoded: list[int],
+        binder: Binder,
         allocation: Allocation,
         contexts: int,
     ) -> Program:
-        words, image = declarations.words, declarations.image
+        image = declarations.image
+        encoded = self._encode(code, contexts)
         registers = {
             name: [
                 RegisterName(("@" if r.kind is isa.RegisterKind.ABSOLUTE else "") + _bank(r), r.number or 0)
@@ -433,7 +354,7 @@ class _Assembly:
         for variable in variables:
             if variable.number is None or variable.kind in (VariableKind.GPR, VariableKind.ABSOLUTE):
                 continue
-            unique = self._unique[id(variable)]
+            unique = binder.unique[id(variable)]
             if variable.kind is VariableKind.SIGNAL:
                 signals[unique] = list(range(variable.number, variable.number + variable.span))
             else:
@@ -446,34 +367,39 @@ class _Assembly:
         return Program(
             name=self._parsed.name,
             words=encoded,
-            lines=[(word.place.file, word.place.line) for word in words],
-            calls=[(word.place.outermost().file, word.place.outermost().line) for word in words],
-            labels=_of_source(_labels(declarations.program)),
+            lines=[(word.place.file, word.place.line) for word in code],
+            calls=[(word.place.outermost().file, word.place.outermost().line) for word in code],
+            labels=_of_source(dict(labels)),
             registers=_of_source(registers),
             signals=_of_source(signals),
-            structures=[word.structure for word in words],
+            structures=[word.structure for word in code],
             contexts=contexts,
             modes=image.modes,
             image_name=image.name,
             metadata=image.metadata,
             started=image.contexts & (0x55 if contexts == 4 else 0xFF),
-            **self._initial(image, registers, len(encoded), contexts),
+            **self._initial(image, registers, binder, addresses, contexts),
             digest=self._digest(contexts),
             usage=usage,
             warnings=self._diagnostics.warning_texts(),
         )
 
     def _initial(
-        self, image: ImageSettings, registers: Mapping[str, list[RegisterName]], words: int, contexts: int
+        self,
+        image: ImageSettings,
+        registers: Mapping[str, list[RegisterName]],
+        binder: Binder,
+        addresses: Sequence[int],
+        contexts: int,
     ) -> dict[str, Any]:
         """Where the program starts and what its registers and memory hold then."""
 
         def registers_of(variable: Variable, element: int) -> Sequence[RegisterName]:
-            return registers.get(self._unique[id(variable)] + (f"[{element}]" if variable.is_array else ""), ())
+            return registers.get(binder.unique[id(variable)] + (f"[{element}]" if variable.is_array else ""), ())
 
         try:
             return {
-                "entry": image.entry_address(words, self._constants),
+                "entry": addresses[image.entry_address(len(addresses) - 1, self._constants)],
                 "initial_registers": image.initial_registers(registers_of, contexts, self._constants),
                 "initial_memory": image.initial_memory(
                     {structure.name.lower(): structure for structure in self._parsed.structures}, self._constants
@@ -492,6 +418,7 @@ class _Assembly:
             sorted((name, location.memory, location.base) for name, location in self._locations.items()),
             sorted(self._import_vars.items()),
             contexts,
+            *(name for name, on in (("fill", self._fill_defer), ("mend", self._mend_banks)) if on),
         )
         digest.update(repr(settings).encode())
         return digest.hexdigest()
@@ -507,10 +434,12 @@ def _of_source(named: dict[str, _Value]) -> dict[str, _Value]:
     return {name: value for name, value in named.items() if not name.partition("'")[0].endswith("__")}
 
 
-def _labels(program: Scope) -> dict[str, int]:
+def _labels(program: Scope, addresses: Sequence[int]) -> dict[str, int]:
+    """Label -> address; ``addresses``: where each word of the source, and the end, came to stand."""
     labels: dict[str, int] = {}
     for scope in program.descendants():
-        for name, (address, _) in scope.labels.items():
+        for name, (index, _) in scope.labels.items():
+            address = addresses[index]
             unique = name if labels.get(name, address) == address else f"{name}@{address}"
             labels[unique] = address
     return labels

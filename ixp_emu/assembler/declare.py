@@ -189,6 +189,7 @@ class _Declarer:
                 self._scope = self._scope.parent
             self._scope = self._scope.parent or self._scope
             raise SourceError(unclosed.place, f"{unclosed.kind.value} is not closed inside its macro")
+        self._scope.end = place
         self._scope = self._scope.parent
 
     # -- declarations ----------------------------------------------------------------------------------------------

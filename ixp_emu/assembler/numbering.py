@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ixp_emu.assembler.scopes import Scope, Variable, VariableKind
-from ixp_emu.assembler.source import Diagnostics, SourceError
+from ixp_emu.assembler.source import Diagnostics, SourceError, span_text
 
 __all__ = ["FIRST_SIGNAL", "LAST_SIGNAL", "number_variables", "registers_per_context"]
 
@@ -50,7 +50,7 @@ class _Numbers:
         below = self._fixed_below(scope)
         for run in runs:
             if not self._place(run, read, write, below):
-                taken = ", ".join(names + tuple(variable.name for variable in own if variable.number is not None))
+                taken = ", ".join(names + _lives(scope, [variable for variable in own if variable.number is not None]))
                 length = sum(member.span for member in run)
                 available = self._end - self._first
                 self._diagnostics.add(
@@ -63,7 +63,7 @@ class _Numbers:
                 )
                 return
             read, write = self._take(run, read, write)
-        known = names + tuple(variable.name for variable in own)
+        known = names + _lives(scope, own)
         for child in scope.children:
             self.fill(child, read, write, known)
 
@@ -111,6 +111,12 @@ class _Numbers:
 
     def _writes(self, variable: Variable) -> bool:
         return self._kind not in (VariableKind.SRAM, VariableKind.DRAM) or variable.uses_write_half
+
+
+def _lives(scope: Scope, variables: Sequence[Variable]) -> tuple[str, ...]:
+    """Each name with the lines between which it holds its number: from its declaration to the end of its scope."""
+    end = None if scope.end is None else scope.end.outermost()
+    return tuple(f"{variable.name} ({span_text(variable.place.outermost(), end)})" for variable in variables)
 
 
 def number_variables(program: Scope, *, contexts: int, diagnostics: Diagnostics) -> None:

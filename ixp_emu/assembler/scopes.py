@@ -117,6 +117,7 @@ class Scope:
     kind: ScopeKind
     place: Place
     parent: Scope | None = None
+    end: Place | None = None
     children: list[Scope] = field(default_factory=list)
     variables: dict[str, Variable] = field(default_factory=dict)
     labels: dict[str, tuple[int, Place]] = field(default_factory=dict)

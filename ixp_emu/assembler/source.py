@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 
 from ixp_emu.errors import InputError
 
-__all__ = ["MAX_REPORTED_ERRORS", "OUTER", "Diagnostics", "Place", "SourceError", "SourceLine", "abbreviated"]
+__all__ = [
+    "MAX_REPORTED_ERRORS",
+    "OUTER",
+    "Diagnostics",
+    "Place",
+    "SourceError",
+    "SourceLine",
+    "abbreviated",
+    "span_text",
+]
 
 MAX_REPORTED_ERRORS = 20
 _MAX_MESSAGE_CHARACTERS = 600
@@ -57,6 +66,16 @@ class Place:
         if len(steps) > _MAX_REPORTED_STEPS:
             steps[1:-1] = [f"{len(steps) - 2} more macros"]
         return "; ".join(reversed(steps))
+
+
+def span_text(first: Place, last: Place | None) -> str:
+    """Where something begins and ends: ``file:3-9``; without an end it lasts to the end of the program."""
+    begin = f"{first.file}:{first.line}"
+    if last is None:
+        return f"{begin} to the end"
+    if first.file != last.file or last.line < first.line:
+        return f"{begin} to {last.file}:{last.line}"
+    return begin if first.line == last.line else f"{begin}-{last.line}"
 
 
 @dataclass(frozen=True, slots=True)

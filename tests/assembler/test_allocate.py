@@ -155,10 +155,29 @@ def test_all_registers_of_a_context_can_be_live(
 ) -> None:
     program = assembled(many(available, contexts=contexts))
     assert program.usage["a"] == program.usage["b"] == available // 2
-    names = ", ".join(sorted(f"r{number}" for number in range(available + 1)))
-    # The last one to be set completes the crowd: two lines of declarations come before the first.
+    # Two lines of declarations; each register is set on one line and used as many lines later as there are registers.
+    lives = ", ".join(f"r{number} (t.uc:{3 + number}-{4 + number + available})" for number in range(available + 1))
+    # The last one to be set completes the crowd.
     assert refused(many(available + 1, contexts=contexts)) == (
-        f"t.uc:{available + 3}: {available + 1} general registers are live at once, {available} available: {names}"
+        f"t.uc:{available + 3}: {available + 1} general registers are live at once, {available} available: {lives}"
+    )
+
+
+@pytest.mark.parametrize(("contexts", "per_bank"), [(8, 16), (4, 32)])
+@pytest.mark.parametrize("absolute", [1, 2])
+def test_absolute_registers_leave_fewer_for_a_context(
+    assembled: Callable[..., Program], refused: Callable[..., str], contexts: int, per_bank: int, absolute: int
+) -> None:
+    """As many absolute registers of one bank as there are contexts take one number of it in every context."""
+    hub = "".join(f"alu[--, hub, +, @g{number}]\n" for number in range(absolute * contexts))
+    shared = f".reg hub {' '.join(f'@g{number}' for number in range(absolute * contexts))}\n.set hub\n{hub}"
+    available = 2 * per_bank - absolute
+    assert assembled(shared + many(available, contexts=contexts)).usage["words"] == absolute * contexts + 2 * available
+    message = refused(shared + many(available + 1, contexts=contexts))
+    first = 3 + absolute * contexts  # line of .num_contexts in the longer text
+    assert message.startswith(
+        f"t.uc:{first + 2 + available}: {available + 1} general registers are live at once, {available} available "
+        f"beside {absolute} for absolute registers: r0 (t.uc:{first + 2}-{first + 3 + available}), "
     )
 
 
@@ -167,9 +186,20 @@ def test_a_bank_that_overflows_is_named(refused: Callable[..., str]) -> None:
     names = [f"r{number}" for number in range(17)]
     text = [f".reg hub {' '.join(names)}", *(f"immed[{name}, 1]" for name in (*names, "hub"))]
     text += [f"alu[--, hub, +, {name}]" for name in names]
+    lives = ", ".join(f"r{number} (t.uc:{2 + number}-{20 + number})" for number in range(17))
     message = refused("\n".join(text))
-    assert message.startswith("t.uc:18: 17 general registers of bank ")
-    assert message.endswith(f" are live at once, 16 available: {', '.join(sorted(names))}")
+    bank = message.split("bank ")[1][0]
+    assert bank in "AB"
+    assert message == (f"t.uc:18: 17 general registers of bank {bank} are live at once, 16 available: {lives}")
+
+
+def test_lives_end_at_the_last_use_and_count_lines_outside_macros(refused: Callable[..., str]) -> None:
+    text = ["#macro late(x)", "alu[--, --, B, x]", "#endm", f".reg {' '.join(f'r{n}' for n in range(33))}"]
+    text += [f"immed[r{number}, 1]" for number in range(33)]
+    text += [f"late(r{number})" for number in range(33)]
+    message = refused("\n".join(text))
+    assert message.startswith("t.uc:37: 33 general registers are live at once, 32 available: r0 (t.uc:5-38), ")
+    assert message.endswith(", r32 (t.uc:37-70)")
 
 
 def test_sixteen_opposed_to_one_fit(assembled: Callable[..., Program]) -> None:

@@ -48,7 +48,7 @@ def test_a_context_has_so_many_transfer_registers(
     head = f".num_contexts {contexts}\n"
     assert assembled(f"{head}.reg $a[{available}]").usage["$"] == available
     assert refused(f"{head}.reg $a[{available}]\n.reg $b") == (
-        f"t.uc:3: no $ transfer register left for $b: {available} per context, in use here: $a"
+        f"t.uc:3: no $ transfer register left for $b: {available} per context, in use here: $a (t.uc:2 to the end)"
     )
 
 
@@ -59,7 +59,7 @@ def test_read_and_write_halves_may_share_a_number(assembled: Assembled) -> None:
 
 def test_a_register_with_both_halves_shares_with_neither(refused: Refused) -> None:
     assert refused(".reg read $r[16]\n.reg $b") == (
-        "t.uc:2: no $ transfer register left for $b: 16 per context, in use here: $r"
+        "t.uc:2: no $ transfer register left for $b: 16 per context, in use here: $r (t.uc:1 to the end)"
     )
 
 
@@ -72,7 +72,8 @@ def test_disjoint_scopes_share_transfer_registers_and_nested_ones_do_not(assembl
 
 def test_a_nested_scope_has_what_the_outer_one_left(refused: Refused) -> None:
     assert refused(".reg $o[10]\n.begin\n.reg $i[7]\n.end") == (
-        "t.uc:3: no $ transfer register left for $i (7 consecutive): 16 per context, in use here: $o"
+        "t.uc:3: no $ transfer register left for $i (7 consecutive): 16 per context, in use here: "
+        "$o (t.uc:1 to the end)"
     )
 
 
@@ -98,8 +99,19 @@ def test_fifteen_signals(assembled: Assembled, refused: Refused) -> None:
     names = " ".join(f"s{number}" for number in range(15))
     program = assembled(f".sig {names}")
     assert sorted(program.signals[f"s{number}"][0] for number in range(15)) == list(range(1, 16))
-    message = refused(f".sig {names}\n.sig more")
-    assert message.startswith("t.uc:2: no signal left for more: 15 per context, in use here: s0, s1, ")
+    taken = ", ".join(f"s{number} (t.uc:1 to the end)" for number in range(15))
+    assert refused(f".sig {names}\n.sig more") == (
+        f"t.uc:2: no signal left for more: 15 per context, in use here: {taken}"
+    )
+
+
+def test_what_holds_a_number_is_told_with_its_lines(refused: Refused) -> None:
+    """A closed scope's names hold theirs up to its end, those of a sibling scope none."""
+    text = ".reg $o[3]\n.begin\n.reg $s[13]\n.end\n.begin\n.reg $i[4]\n.begin\n.reg $j[10]\n.end\nnop\n.end"
+    assert refused(text) == (
+        "t.uc:8: no $ transfer register left for $j (10 consecutive): 16 per context, in use here: "
+        "$o (t.uc:1 to the end), $i (t.uc:6-11)"
+    )
 
 
 DOUBLED = (

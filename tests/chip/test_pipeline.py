@@ -173,7 +173,7 @@ def test_condition_codes_are_those_of_the_last_executed_instruction(model: type[
 
 @pytest.mark.parametrize("four", [False, True])
 def test_a_context_that_is_enabled_later_begins_at_the_entry(model: type[Model], four: bool) -> None:
-    """Context 7 was not enabled at reset; with four contexts the same write leaves that mode, as an odd one needs it."""
+    """Context 7 was not enabled at reset; the write also leaves four-context mode, where that is the mode."""
     source = (
         (".num_contexts 4\n" if four else "")
         + DECLARE

@@ -171,6 +171,26 @@ def test_condition_codes_are_those_of_the_last_executed_instruction(model: type[
     assert measured(model, source, 2, contexts=0b11) == [1, 1]
 
 
+@pytest.mark.parametrize("four", [False, True])
+def test_a_context_that_is_enabled_later_begins_at_the_entry(model: type[Model], four: bool) -> None:
+    """Context 7 was not enabled at reset; the write also leaves four-context mode, where that is the mode."""
+    source = (
+        (".num_contexts 4\n" if four else "")
+        + DECLARE
+        + "br!=ctx[0, later#]\nlocal_csr_rd[CTX_ENABLES]\nimmed[t0, 0]\n"
+        "immed[t1, 0x8000]\nalu[t1, t1, XOR, t0]\nimmed[t0, 0x8000, <<16]\n"
+        + ("alu[t1, t0, XOR, t1]\n" if four else "nop\n")
+        + "local_csr_wr[CTX_ENABLES, t1]\nctx_arb[kill]\nlater#:\n"
+        + STAMP.format("t0")
+        + STORE.format("t0")
+        + "ctx_arb[kill]\n"
+    )
+    chip = model({0: source}, four_contexts=four)
+    chip.run(60)
+    # Eight instructions, kill at 8, the choice at 11, where the branch issues: 1 + 2 cycles.
+    assert chip.local_memory(0, 1) == [11 + 3]
+
+
 # ---------------------------------------------------------------- index registers
 
 

@@ -438,7 +438,7 @@ def test_remote_names_have_the_number_that_both_programs_give(listing: Callable[
             "t.uc:2: 'x = y + z': notation x = y + z belongs to the NFP, not to the IXP2400: write alu[x, y, +, z]",
         ),
         ("again: nop", "t.uc:1: syntax error at ':': a label is written again#:"),
-        (".reg a\nalu[a, --, B, *l$index2]", "t.uc:2: *l$index2 and *l$index3 belong to the NFP, not to the IXP2400"),
+        (".reg a\nalu[a, --, B, *l$index2]", "t.uc:2: alu: *l$index2 belongs to the NFP; the IXP2400 does not have it"),
     ],
 )
 def test_errors_of_other_forms(refused: Callable[..., str], text: str, message: str) -> None:

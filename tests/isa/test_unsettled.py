@@ -97,7 +97,7 @@ _EFFECTS: dict[str, tuple[int, str, Any, Any]] = {
         [*[[2, 2]] * 5, 2],
         [*[[1, 1]] * 5, 1],
     ),
-    "index_write_latency": (1, "[LOCAL_CSRS['T_INDEX'].effect_latency, csr._INDEX_LATENCY]", [3, 4], [1, 2]),
+    "index_write_latency": (1, "[LOCAL_CSRS['T_INDEX'].effect_latency, csr.INSTRUCTION_DELAY]", [3, 4], [1, 2]),
     # word address of entry 3 with value 1: bits 9:6 and 11:10 of a byte address
     "cam_lm_addr_entry_bit": (4, "csr.lm_addr_of_entry.py_func(3, 1) << 2", 3 << 6 | 1 << 10, 3 << 4 | 1 << 8),
     "cam_read_state_bit": (0, "csr.STATE_BIT", 8, 0),

@@ -231,7 +231,17 @@ PARAMETERS: tuple[Parameter, ...] = (
     _p("msf.command_cycles", 2, "cycles", 2, 16, "inferred", "one command per chassis clock"),
     _p("msf.longword_cycles", 2, "cycles", 1, 16, "inferred", "one longword per chassis clock"),
     _p("msf.clock_khz", 104_000, "kHz", 25_000, 133_000, "documented", "SPI-3 of the ENP-2611 board: 104 MHz"),
-    _p("msf.width_bytes", 4, "bytes", 1, 4, "documented", "1x32 mode", form=_POWER),
+    _p("msf.channels", 1, "channels", 1, 4, "documented", "SPI-3 as 1x32, 2x16 or 4x8", form=_POWER),
+    _p("msf.width_bytes", 4, "bytes", 1, 4, "documented", "of one channel; 1x32 mode", form=_POWER),
+    _p(
+        "msf.ports_per_channel",
+        16,
+        "ports",
+        1,
+        16,
+        "documented",
+        "1: SPHY; 4: MPHY-4; 16: MPHY-32, of which 16 are wired; one channel only",
+    ),
     _p("msf.element_bytes", 64, "bytes", 64, 256, "documented", "RBUF/TBUF element of the ENP-2611 board", form=_POWER),
     _p("msf.rbuf_bytes", 8_192, "bytes", 2_048, 8_192, "documented", "8 KB RBUF", form=_POWER),
     _p("msf.tbuf_bytes", 8_192, "bytes", 2_048, 8_192, "documented", "8 KB TBUF", form=_POWER),
@@ -249,6 +259,29 @@ PARAMETERS: tuple[Parameter, ...] = (
     # MACs
     _p("mac.rx_fifo_bytes", 32_768, "bytes", 2_048, 49_152, "assumed", "ingress FIFO of a port"),
     _p("mac.tx_fifo_bytes", 16_384, "bytes", 2_048, 32_768, "assumed", "egress FIFO of a port"),
+    _p("mac.pause", 0, "switch", 0, 1, "assumed", "IEEE 802.3x pause on links; off as on most switch uplinks"),
+    _p("mac.pause_high_bytes", 24_576, "bytes", 64, 49_152, "assumed", "receive FIFO above which the peer is paused"),
+    _p("mac.pause_low_bytes", 8_192, "bytes", 0, 49_152, "assumed", "receive FIFO at which it may go on"),
+    # Switch
+    _p("switch.latency", 600, "cycles", 0, 60_000, "assumed", "lookup after the last bit, about a microsecond"),
+    _p("switch.buffer_bytes", 65_536, "bytes", 2_048, 1 << 20, "assumed", "output queue of a port"),
+    # Host (XScale)
+    _p("host.csr_cycles", 40, "cycles", 1, 10_000, "assumed", "an access to a CSR through the chassis"),
+    _p("host.scratch_cycles", 60, "cycles", 1, 10_000, "assumed", "as an ME's idle latency"),
+    _p("host.sram_cycles", 90, "cycles", 1, 10_000, "assumed", "as an ME's idle latency; uncached"),
+    _p("host.dram_cycles", 120, "cycles", 1, 10_000, "assumed", "as an ME's idle latency; uncached"),
+    _p("host.msf_cycles", 70, "cycles", 1, 10_000, "assumed", "as an ME's idle latency"),
+    _p("host.pci_cycles", 100, "cycles", 1, 10_000, "assumed", "not published"),
+    _p(
+        "host.interrupt_cycles",
+        300,
+        "cycles",
+        1,
+        100_000,
+        "assumed",
+        "interrupt to the first instruction of its handler",
+    ),
+    _p("host.timer_cycles", 12, "cycles", 1, 10_000, "assumed", "one timer tick: 50 MHz"),
 )
 
 PRESETS: Mapping[str, Mapping[str, int]] = MappingProxyType(

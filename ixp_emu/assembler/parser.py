@@ -39,7 +39,6 @@ __all__ = ["SyntaxProblem", "parse_expression", "parse_statement"]
 _MAX_DEPTH = 200
 _MAX_NUMBER_BITS = 64
 _ASSIGNMENT = re.compile(r"\s*[@$\w]+(\[[^\]]*\])?\s*=[^=]")
-_NFP_INDEX = re.compile(r"\*l\$index[23]\b", re.IGNORECASE)
 _PLAIN_LABEL = re.compile(r"\s*([A-Za-z_]\w*)\s*:")
 
 
@@ -168,8 +167,6 @@ def _fail(text: str, error: UnexpectedInput) -> NoReturn:
             f"{abbreviated(text.strip())!r}: notation x = y + z belongs to the NFP, not to the IXP2400: "
             "write alu[x, y, +, z]"
         ) from error
-    if _NFP_INDEX.search(text):
-        raise SyntaxProblem("*l$index2 and *l$index3 belong to the NFP, not to the IXP2400") from error
     label = _PLAIN_LABEL.match(text)
     if label is not None:
         raise SyntaxProblem(f"syntax error at ':': a label is written {abbreviated(label.group(1))}#:") from error

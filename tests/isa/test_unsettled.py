@@ -20,7 +20,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _HEAD = """
 import json, sys
 from ixp_emu.assembler import assemble, parse
-from ixp_emu.chip import csr, flags
+from ixp_emu.chip import cam, csr, flags, neighbor
 from ixp_emu.chip.codes import Kind
 from ixp_emu.chip.layout import CONSTANTS, SRAM_IN, SRAM_OUT
 from ixp_emu.chip.rows import build_rows
@@ -99,8 +99,8 @@ _EFFECTS: dict[str, tuple[int, str, Any, Any]] = {
     ),
     "index_write_latency": (1, "[LOCAL_CSRS['T_INDEX'].effect_latency, csr.INSTRUCTION_DELAY]", [3, 4], [1, 2]),
     # word address of entry 3 with value 1: bits 9:6 and 11:10 of a byte address
-    "cam_lm_addr_entry_bit": (4, "csr.lm_addr_of_entry.py_func(3, 1) << 2", 3 << 6 | 1 << 10, 3 << 4 | 1 << 8),
-    "cam_read_state_bit": (0, "csr.STATE_BIT", 8, 0),
+    "cam_lm_addr_entry_bit": (4, "cam.lm_addr_of_entry.py_func(3, 1) << 2", 3 << 6 | 1 << 10, 3 << 4 | 1 << 8),
+    "cam_read_state_bit": (0, "cam.STATE_BIT", 8, 0),
     "partial_write_reads": (
         1,
         "[int(row(line)['a'] - SRAM_IN) for line in ('ld_field[$5, 0001, x]', 'immed_w1[$5, 1]', 'immed_b0[$5, 1]')]"

@@ -25,13 +25,14 @@ from ixp_emu.assembler.numbering import number_variables, registers_per_context
 from ixp_emu.assembler.parser import SyntaxProblem, parse_statement
 from ixp_emu.assembler.preprocess import Preprocessor
 from ixp_emu.assembler.program import CONTROL_STORE_WORDS, Program, RegisterName
+from ixp_emu.assembler.references import VALUE_POSITION, part_of_value, reference_in
 from ixp_emu.assembler.resolve import Constants, Resolver, signal_numbers
 from ixp_emu.assembler.scopes import Scope, Variable, VariableKind
 from ixp_emu.assembler.source import Diagnostics, Place, SourceError
 from ixp_emu.assembler.structure_access import lower_structures
 from ixp_emu.assembler.structured import lower_structured
 from ixp_emu.assembler.structures import Location, StructureDeclaration, declare_structures
-from ixp_emu.assembler.syntax import Name, SourceInstruction
+from ixp_emu.assembler.syntax import Name, Node, SourceInstruction, source_text
 from ixp_emu.errors import InputError
 
 __all__ = ["ParsedProgram", "assemble", "parse"]
@@ -116,17 +117,21 @@ def assemble(
     locations: Mapping[str, Location] | None = None,
     contexts: int | None = None,
     import_vars: Mapping[str, int] | None = None,
+    fill_defer: bool = False,
+    mend_banks: bool = False,
 ) -> Program:
     """Assembles a parsed program for the given placement.
 
     Parameters:
         locations: structure name -> where it lives, for every structure the program accesses.
         contexts: 4 or 8; by default what ``.num_contexts`` says, else 8.
-        import_vars: values of ``.import_var`` names.
+        import_vars: values of ``.import_var`` names; a name without one is left to ``link``.
 
     Raises:
         InputError: with every error found, up to 20; also when the program exceeds the control store.
     """
+    if fill_defer or mend_banks:
+        raise InputError("fill_defer and mend_banks: not built in yet", file=parsed.name)
     return _Assembly(parsed, locations or {}, contexts, import_vars or {}).run()
 
 
@@ -169,6 +174,7 @@ class _Assembly:
         self._unique: dict[int, str] = {}
         self._wanted: dict[str, Wanted] = {}
         self._resolvers: dict[int, Resolver] = {}
+        self._imports: set[str] = set()
 
     def run(self) -> Program:
         diagnostics = self._diagnostics
@@ -188,6 +194,7 @@ class _Assembly:
                 f"program too long: {len(words)} words, {CONTROL_STORE_WORDS} available",
                 file=next(iter(self._parsed.sources), self._parsed.name),
             )
+        self._imports = declarations.imports
         contexts = self._contexts(declarations)
         variables = [variable for scope in declarations.program.descendants() for variable in scope.variables.values()]
         self._check_fixed(variables, contexts)
@@ -304,10 +311,13 @@ class _Assembly:
         try:
             if source.mnemonic not in isa.MNEMONICS:
                 raise SourceError(word.place, f"unknown instruction or macro '{source.mnemonic}'")
+            word.reference = reference_in(source, self._constants, self._constants)
+            if word.reference and word.reference.is_import and word.reference.symbol not in self._imports:
+                raise SourceError(word.place, f"{word.reference.symbol!r} is not declared with .import_var")
             arguments = [
-                isa.Argument(node.spelling)
-                if isinstance(node, Name) and node.spelling.lower() in _keywords().get((source.mnemonic, position), ())
-                else resolver.argument(node)
+                isa.Argument(source_text(node), isa.Immediate(0))
+                if position == VALUE_POSITION and word.reference is not None
+                else self._argument(source.mnemonic, position, node, resolver)
                 for position, node in enumerate(source.arguments)
             ]
             tokens = [resolver.token(token.name, token.arguments) for token in source.tokens]
@@ -319,6 +329,12 @@ class _Assembly:
         except SourceError as error:
             self._diagnostics.add(error)
         return None
+
+    def _argument(self, mnemonic: str, position: int, node: Node, resolver: Resolver) -> isa.Argument:
+        if isinstance(node, Name) and node.spelling.lower() in _keywords().get((mnemonic, position), ()):
+            return isa.Argument(node.spelling)
+        half = part_of_value(mnemonic, node, self._constants) if position == VALUE_POSITION else None
+        return resolver.argument(node) if half is None else isa.Argument(source_text(node), isa.Immediate(half))
 
     def _explained(self, message: str, source: SourceInstruction, resolver: Resolver) -> str:
         """A word the instruction set does not know is most often a forgotten declaration."""
@@ -447,6 +463,11 @@ class _Assembly:
             digest=self._digest(contexts),
             usage=usage,
             warnings=self._diagnostics.warning_texts(),
+            source=next(iter(self._parsed.sources), self._parsed.name),
+            defines={name: "1" if value in (None, True) else str(value) for name, value in self._parsed.defines.items()},
+            declared=list(self._parsed.structures),
+            locations=dict(self._locations),
+            references={address: word.reference for address, word in enumerate(words) if word.reference is not None},
         )
 
     def _digest(self, contexts: int) -> str:
@@ -454,7 +475,7 @@ class _Assembly:
         settings = (
             list(self._parsed.sources.values()),  # not their paths, which differ between machines
             sorted((name, str(value)) for name, value in self._parsed.defines.items()),
-            sorted((name, location.memory, location.base) for name, location in self._locations.items()),
+            sorted((name, at.memory, at.base, at.relocatable) for name, at in self._locations.items()),
             sorted(self._import_vars.items()),
             contexts,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ixp_emu.assembler.expressions import ExpressionError, Symbols, evaluate
 from ixp_emu.assembler.lowering import Item
+from ixp_emu.assembler.program import Reference
 from ixp_emu.assembler.scopes import QUALIFIERS, Scope, ScopeKind, Variable, VariableKind, kind_of_name
 from ixp_emu.assembler.source import Diagnostics, Place, SourceError
 from ixp_emu.assembler.syntax import Condition, Directive, Name, Node, Number, SourceInstruction, source_text
@@ -53,6 +54,7 @@ class PlacedWord:
     Attributes:
         raw: the word itself, for ``.word``.
         sets, uses: names from liveness hints that stand directly before it.
+        reference: the value that is missing in it until the program is linked.
     """
 
     instruction: SourceInstruction | None
@@ -62,6 +64,7 @@ class PlacedWord:
     raw: int | None = None
     sets: list[str] = field(default_factory=list)
     uses: list[str] = field(default_factory=list)
+    reference: Reference | None = None
 
 
 @dataclass(slots=True)
@@ -74,6 +77,7 @@ class Declarations:
         contexts: from ``.num_contexts``, if given.
         modes: settings of MODES given.
         unchecked: ``.unchecked``: breaches of the rules between neighbouring instructions are warnings.
+        imports: names of ``.import_var``.
     """
 
     words: list[PlacedWord]
@@ -81,6 +85,7 @@ class Declarations:
     contexts: int | None = None
     modes: dict[str, str] = field(default_factory=dict)
     unchecked: bool = False
+    imports: set[str] = field(default_factory=set)
 
 
 class _Declarer:
@@ -266,8 +271,9 @@ class _Declarer:
     def _import_var(self, body: Directive, item: Item) -> None:
         for node in body.items:
             name, _ = self._declared(node, item.place, ".import_var")
-            if self._symbols.constant(Name(name)) is None:
-                raise SourceError(item.place, f".import_var {name!r}: no value given for this import variable")
+            if not name.startswith("i$"):
+                raise SourceError(item.place, f".import_var {name!r}: the name of an import variable begins with i$")
+            self.result.imports.add(name)
 
     def _state_block(self, body: Directive, item: Item) -> None:
         name, kind, *sizes = body.items

@@ -66,7 +66,22 @@ class Constants:
         location = self._locations.get(name.lower())
         if location is None:
             raise ExpressionError(f"base({name}): no such structure, or it has no location")
+        if location.relocatable:
+            raise ExpressionError(
+                f"base({name}): the address is not known yet: only immed, immed_w0 and immed_w1 take it, as "
+                f"base({name}), base({name}) & 0xFFFF or base({name}) >> 16"
+            )
         return base_constant(location)
+
+    def is_unknown_import(self, name: Name) -> bool:
+        """Whether the name is an import variable whose value is not given."""
+        spelling = name.spelling.lower()
+        return spelling.startswith("i$") and spelling[2:] not in self._imports
+
+    def relocatable(self, structure: str) -> bool:
+        """Whether the address of a structure is not known yet."""
+        location = self._locations.get(structure.lower())
+        return location is not None and location.relocatable
 
 
 class Resolver:
@@ -168,7 +183,9 @@ class Resolver:
                 kind = _NUMBERED_KINDS[numbered.group(1)]
                 return Argument(spelling, Register(kind, int(numbered.group(2)), name=spelling))
             if spelling.startswith("i$"):
-                raise ExpressionError(f"{spelling!r}: no value given for this import variable")
+                raise ExpressionError(
+                    f"{spelling!r}: no value given for this import variable: only immed, immed_w0 and immed_w1 take it"
+                )
             if spelling.startswith(("$", "@", "n$")) or name.index is not None:
                 raise ExpressionError(f"{source_text(name)!r} is not declared")
             return Argument(source_text(name))

@@ -13,7 +13,14 @@ from ixp_emu.assembler import Location, StructureDeclaration
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.errors import InputError
 
-__all__ = ["ChipStructure", "PlacedStructure", "memory_bytes", "merge_declarations", "place_structures"]
+__all__ = [
+    "ChipStructure",
+    "PlacedStructure",
+    "default_memory",
+    "memory_bytes",
+    "merge_declarations",
+    "place_structures",
+]
 
 LOCAL_MEMORY_BYTES = 640 * 4
 _ATOMIC = frozenset({"add", "test_and_set", "test_and_clr", "test_and_add"})
@@ -136,7 +143,7 @@ def place_structures(
     order = sorted(structures.values(), key=lambda item: item.declaration.ring is None)
     for structure in order:
         declaration = structure.declaration
-        memory, pinned = chosen.get(declaration.name, (_default_memory(declaration), True))
+        memory, pinned = chosen.get(declaration.name, (default_memory(declaration), True))
         _check(structure, memory, pinned=pinned)
         needed = declaration.size_bytes(memory)
         align = max(declaration.align, 8 if memory == "dram" else 4)
@@ -153,7 +160,8 @@ def place_structures(
     return placed
 
 
-def _default_memory(declaration: StructureDeclaration) -> str:
+def default_memory(declaration: StructureDeclaration) -> str:
+    """The memory of a structure that no placement names."""
     if declaration.memory is not None:
         return declaration.memory
     if declaration.ring is not None or declaration.size_bytes("scratch") <= _SMALL_BYTES:

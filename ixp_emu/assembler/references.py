@@ -1,0 +1,87 @@
+"""Values that are missing until a program is linked: import variables and addresses of relocatable structures.
+
+They may stand as the constant of ``immed``, ``immed_w0`` and ``immed_w1``: alone, plus or minus a number, and as one half
+(``& 0xFFFF``, ``>> 16``). ``immed_w0`` and ``immed_w1`` take their half of an import variable by themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ixp_emu.assembler.expressions import ExpressionError, Symbols, evaluate, signed32
+from ixp_emu.assembler.program import Part, Reference
+from ixp_emu.assembler.syntax import Binary, Call, Name, Node, SourceInstruction, source_text
+
+__all__ = ["VALUE_POSITION", "Missing", "part_of_value", "reference_in"]
+
+VALUE_POSITION = 1
+"""Which argument of the three instructions is the constant."""
+
+_HALVES: dict[str, Part] = {"immed_w0": "low", "immed_w1": "high"}
+_HALF_BITS = 16
+_HALF_MASK = (1 << _HALF_BITS) - 1
+
+
+class Missing(Protocol):
+    """What is not known yet."""
+
+    def is_unknown_import(self, name: Name) -> bool:
+        """Whether the name is an import variable without a value."""
+
+    def relocatable(self, structure: str) -> bool:
+        """Whether the structure has a memory but no address."""
+
+
+def reference_in(body: SourceInstruction, missing: Missing, symbols: Symbols) -> Reference | None:
+    """What the constant of an instruction needs from the linker; None when it needs nothing, or cannot be linked."""
+    if body.mnemonic not in ("immed", *_HALVES) or len(body.arguments) != VALUE_POSITION + 1:
+        return None
+    node = body.arguments[VALUE_POSITION]
+    part: Part = "whole"
+    match node:
+        case Binary(operator=">>", right=right) if _number(right, symbols) == _HALF_BITS:
+            part, node = "high", node.left
+        case Binary(operator="&", right=right) if _number(right, symbols) == _HALF_MASK:
+            part, node = "low", node.left
+            if isinstance(node, Binary) and node.operator == ">>" and _number(node.right, symbols) == _HALF_BITS:
+                part, node = "high", node.left
+    found = _symbol_and_addend(node, missing, symbols)
+    if found is None:
+        return None
+    if part == "whole":
+        part = _HALVES.get(body.mnemonic, "whole")
+    return Reference(found[0], part, signed32(found[1]))
+
+
+def _symbol_and_addend(node: Node, missing: Missing, symbols: Symbols) -> tuple[str, int] | None:
+    match node:
+        case Name() if missing.is_unknown_import(node):
+            return node.spelling.lower(), 0
+        case Call(function="base", arguments=(structure,)) if missing.relocatable(source_text(structure)):
+            return source_text(structure).lower(), 0
+        case Binary(operator="+" | "-"):
+            sign = 1 if node.operator == "+" else -1
+            left, right = _symbol_and_addend(node.left, missing, symbols), _number(node.right, symbols)
+            if left is not None and right is not None:
+                return left[0], left[1] + sign * right
+            left_number, last = _number(node.left, symbols), _symbol_and_addend(node.right, missing, symbols)
+            if sign == 1 and left_number is not None and last is not None:
+                return last[0], last[1] + left_number
+    return None
+
+
+def _number(node: Node, symbols: Symbols) -> int | None:
+    try:
+        return evaluate(node, symbols)
+    except ExpressionError:
+        return None
+
+
+def part_of_value(mnemonic: str, node: Node, symbols: Symbols) -> int | None:
+    """The half of a known import variable that ``immed_w0`` or ``immed_w1`` takes; None for anything else."""
+    if mnemonic not in _HALVES or not isinstance(node, Name):
+        return None
+    value = symbols.constant(node)
+    if value is None:
+        return None
+    return (value >> _HALF_BITS if mnemonic == "immed_w1" else value) & _HALF_MASK

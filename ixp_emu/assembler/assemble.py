@@ -464,7 +464,9 @@ class _Assembly:
             usage=usage,
             warnings=self._diagnostics.warning_texts(),
             source=next(iter(self._parsed.sources), self._parsed.name),
-            defines={name: "1" if value in (None, True) else str(value) for name, value in self._parsed.defines.items()},
+            defines={
+                name: "1" if value in (None, True) else str(value) for name, value in self._parsed.defines.items()
+            },
             declared=list(self._parsed.structures),
             locations=dict(self._locations),
             references={address: word.reference for address, word in enumerate(words) if word.reference is not None},

@@ -90,9 +90,7 @@ def write_elf(program: Program, path: str | Path) -> None:
     ]
     if relocations:
         sections.append(
-            Section(
-                _RELOCATIONS, SHT_RELA, relocations, link=".symtab", info_section=_UCODE, entry_bytes=12, align=4
-            )
+            Section(_RELOCATIONS, SHT_RELA, relocations, link=".symtab", info_section=_UCODE, entry_bytes=12, align=4)
         )
     for name, data in debug_sections(program.name, program.lines, word_bytes=WORD_BYTES).items():
         sections.append(Section(name, SHT_PROGBITS, data))

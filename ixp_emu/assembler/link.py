@@ -75,7 +75,9 @@ def _value(program: Program, address: int, reference: Reference, values: Mapping
     value = symbol + reference.addend & 0xFFFF_FFFF
     if reference.part == "whole":
         if value > _HALF_MASK:
-            raise _located(program, address, f"{reference} is {value:#x}: immed takes 0 to 0xffff; load it in two halves")
+            raise _located(
+                program, address, f"{reference} is {value:#x}: immed takes 0 to 0xffff; load it in two halves"
+            )
         return value
     return value >> 16 if reference.part == "high" else value & _HALF_MASK
 

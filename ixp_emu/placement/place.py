@@ -16,6 +16,7 @@ from ixp_emu.errors import InputError
 __all__ = [
     "ChipStructure",
     "PlacedStructure",
+    "alignment",
     "default_memory",
     "memory_bytes",
     "merge_declarations",
@@ -146,9 +147,7 @@ def place_structures(
         memory, pinned = chosen.get(declaration.name, (default_memory(declaration), True))
         _check(structure, memory, pinned=pinned)
         needed = declaration.size_bytes(memory)
-        align = max(declaration.align, 8 if memory == "dram" else 4)
-        if declaration.ring is not None:
-            align = max(align, declaration.element_bytes)
+        align = alignment(declaration, memory)
         base = -(-used[memory] // align) * align
         if base + needed > size[memory]:
             raise InputError(
@@ -158,6 +157,12 @@ def place_structures(
         used[memory] = base + needed
         placed[declaration.name] = PlacedStructure(declaration, Location(memory, base), needed)
     return placed
+
+
+def alignment(declaration: StructureDeclaration, memory: str) -> int:
+    """Bytes whose multiple the address of a structure in ``memory`` must be; a ring is aligned to its size."""
+    least = max(declaration.align, 8 if memory == "dram" else 4)
+    return least if declaration.ring is None else max(least, declaration.element_bytes)
 
 
 def default_memory(declaration: StructureDeclaration) -> str:

@@ -1,8 +1,8 @@
 """Microcode text -> IXP2400 words, and back.
 
-``parse`` reads a program, ``assemble`` turns it into a :class:`Program` once its structures have memories, ``link`` puts
-in the addresses that were not known then, ``write_elf`` and ``read_elf`` keep it in a file, ``disassemble`` prints words
-as a program that assembles to the same words.
+``parse`` reads a program, ``assemble`` turns it into a :class:`Program` once its structures have memories, ``link``
+puts in the addresses that were not known then, ``write_elf`` and ``read_elf`` keep it in a file, ``disassemble`` prints
+words as a program that assembles to the same words.
 """
 
 from __future__ import annotations

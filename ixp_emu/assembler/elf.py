@@ -76,7 +76,9 @@ def write_elf(program: Program, path: str | Path) -> None:
         )
         for address, reference in program.references.items()
     )
-    rest = _Json(**{name: getattr(program, name) for name in _Json.__struct_fields__})
+    rest = {name: getattr(program, name) for name in _Json.__struct_fields__}
+    # Sets have no order of their own: the same program is always the same file.
+    rest["declared"] = msgspec.to_builtins(program.declared, order="deterministic")
     sections = [
         Section(_IDENTITY, SHT_PROGBITS, _MAGIC + bytes(_DIGEST.stop - _DIGEST.start)),
         Section(
@@ -94,8 +96,7 @@ def write_elf(program: Program, path: str | Path) -> None:
         )
     for name, data in debug_sections(program.name, program.lines, word_bytes=WORD_BYTES).items():
         sections.append(Section(name, SHT_PROGBITS, data))
-    # Sets have no order of their own: the same program is always the same file.
-    sections.append(Section(_PROGRAM, SHT_PROGBITS, msgspec.json.encode(rest, order="deterministic")))
+    sections.append(Section(_PROGRAM, SHT_PROGBITS, msgspec.json.encode(rest)))
     image = bytearray(elf_image(sections))
     image[_DIGEST] = hashlib.sha256(image).digest()
     Path(path).write_bytes(image)
@@ -160,7 +161,7 @@ def _program(elf: Any) -> Program:
     words = [word for (word,) in struct.iter_unpack("<Q", data[_UCODE])]
     if len(words) > CONTROL_STORE_WORDS or max(words, default=0) > _MAX_WORD:
         raise ValueError(f"{len(words)} words of up to {max(words):#x}: a control store has {CONTROL_STORE_WORDS}")
-    rest = msgspec.json.decode(data[_PROGRAM], type=_Json)
+    rest: Any = msgspec.json.decode(data[_PROGRAM], type=_Json)
     if rest.contexts not in (4, 8) or not {len(rest.calls), len(rest.structures)} <= {0, len(words)}:
         raise ValueError("its sections do not fit together")
     symbols = list(elf.get_section_by_name(".symtab").iter_symbols())

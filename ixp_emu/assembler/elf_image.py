@@ -1,4 +1,4 @@
-"""The container: an ELF32 relocatable file from sections, and its symbols. Source: the ELF specification, System V ABI."""
+"""The container: an ELF32 relocatable file from sections and symbols. Source: the ELF chapters of the System V ABI."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """One symbol; ``section`` is a section's number, UNDEFINED or ABSOLUTE; ``kind`` an STT value (0 none, 1 object)."""
+    """One symbol; ``section`` is its section's number, UNDEFINED or ABSOLUTE; ``kind`` is 0, or 1 for an object."""
 
     name: str
     value: int

@@ -58,9 +58,8 @@ def _words(program: Program, texts: Mapping[str, list[str]]) -> Iterator[str]:
     text_width = min(max((len(row.text) for row in rows), default=0), _WIDEST_TEXT)
     place_width = max((len(place) for place in places), default=0)
     for row, place in zip(rows, places, strict=True):
-        yield (
-            f"{row.address:4}  {row.word:10}  {row.text:{text_width}}  {place:{place_width}}  {_source(row.place, texts)}"
-        )
+        head = f"{row.address:4}  {row.word:10}  {row.text:{text_width}}"
+        yield f"{head}  {place:{place_width}}  {_source(row.place, texts)}"
 
 
 def _rows(program: Program) -> Iterator[_Row]:

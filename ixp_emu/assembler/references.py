@@ -1,7 +1,7 @@
 """Values that are missing until a program is linked: import variables and addresses of relocatable structures.
 
-They may stand as the constant of ``immed``, ``immed_w0`` and ``immed_w1``: alone, plus or minus a number, and as one half
-(``& 0xFFFF``, ``>> 16``). ``immed_w0`` and ``immed_w1`` take their half of an import variable by themselves.
+They may stand as the constant of ``immed``, ``immed_w0`` and ``immed_w1``: alone, plus or minus a number, and as one
+half (``& 0xFFFF``, ``>> 16``). ``immed_w0`` and ``immed_w1`` take their half of an import variable by themselves.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ class Resolver:
             isinstance(node, Name)
             and node.index is None
             and self._scope.find(node.spelling.lower()) is None
-            and self.constant(node) is None
+            and not node.spelling.lower().startswith("i$")
         )
 
     def _shift_amount(self, node: Node) -> str:

@@ -70,12 +70,22 @@ def _check_defines(
     imports = {item.symbol.removeprefix("i$") for item in program.references.values() if item.is_import}
     for name, value in {**chip_defines, **own_defines}.items():
         assembled = program.defines.get(name)
-        if name.lower() in imports or assembled == str(value):
+        if name.lower() in imports or _same(assembled, value):
             continue
         if assembled is not None:
             raise InputError(f"assembled with {name}={assembled}, the cluster says {value}", file=source)
         if name in own_defines:
             raise InputError(f"assembled without {name}, the cluster says {value}", file=source)
+
+
+def _same(assembled: str | None, value: int | str) -> bool:
+    """Whether a define had this value; numbers may be spelled differently."""
+    if assembled is None or isinstance(value, str):
+        return assembled == value
+    try:
+        return int(assembled, 0) == value
+    except ValueError:
+        return False
 
 
 def service_source(source: str) -> str:

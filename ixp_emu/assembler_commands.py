@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["asm", "disasm"]
 
 _BUILTIN = "builtin:"
+_SHOWN_WARNINGS = 20
 _SYMBOL = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # Names that a run defines for every program of a chip: docs/assembler.md, "Preprocessor".
 _DEFINED_BY_A_RUN = re.compile(r"\b(?:ENGINES_[A-Z0-9_]+|PORTS|MSF_ELEMENT_BYTES|MSF_TBUF_BYTES)\b")
@@ -228,8 +229,10 @@ def _summary(parsed: ParsedProgram, program: Program) -> Iterator[str]:
         yield f"  {symbol}: value at load"
     for note in parsed.notes:
         yield f"note: {note}"
-    for warning in program.warnings:
+    for warning in program.warnings[:_SHOWN_WARNINGS]:
         yield f"warning: {warning}"
+    if len(program.warnings) > _SHOWN_WARNINGS:
+        yield f"and {len(program.warnings) - _SHOWN_WARNINGS} more warnings, all in the listing"
 
 
 # --- disasm ---------------------------------------------------------------------------------------------------------
@@ -247,6 +250,7 @@ def disasm(
     from ixp_emu.assembler.elf import ELF_MAGIC, elf_program
     from ixp_emu.assembler.raw_image import raw_words
 
+    _check_output(output, str(file))
     if contexts not in (None, 4, 8):
         raise InputError(f"{contexts}: must be 4 or 8", file="--contexts")
     try:
@@ -264,6 +268,5 @@ def disasm(
     if output is None:
         print(text, end="")
         return
-    check_writable(output)
     with writing(output):
         output.write_text(text, encoding="utf-8")

@@ -30,7 +30,7 @@ def test_files_that_are_no_images(tmp_path: Path) -> None:
     assert refusal(path) == "the file is empty"
     for length in (1, 4, 6, 7, 20_481):
         path.write_bytes(bytes(length))
-        assert refusal(path) == f"{length} bytes: a raw image has 5 bytes per word"
+        assert refusal(path) == f"neither an object nor a raw image: {length} bytes, there are 5 per word"
 
 
 def test_an_image_is_at_most_a_control_store(tmp_path: Path) -> None:

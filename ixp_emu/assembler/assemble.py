@@ -25,14 +25,14 @@ from ixp_emu.assembler.numbering import number_variables, registers_per_context
 from ixp_emu.assembler.parser import SyntaxProblem, parse_statement
 from ixp_emu.assembler.preprocess import Preprocessor
 from ixp_emu.assembler.program import CONTROL_STORE_WORDS, Program, RegisterName
-from ixp_emu.assembler.references import VALUE_POSITION, part_of_value, reference_in
+from ixp_emu.assembler.references import check_references, linked_argument, reference_in
 from ixp_emu.assembler.resolve import Constants, Resolver, signal_numbers
 from ixp_emu.assembler.scopes import Scope, Variable, VariableKind
 from ixp_emu.assembler.source import Diagnostics, Place, SourceError
 from ixp_emu.assembler.structure_access import lower_structures
 from ixp_emu.assembler.structured import lower_structured
 from ixp_emu.assembler.structures import Location, StructureDeclaration, declare_structures
-from ixp_emu.assembler.syntax import Name, Node, SourceInstruction, source_text
+from ixp_emu.assembler.syntax import Name, SourceInstruction
 from ixp_emu.errors import InputError
 
 __all__ = ["ParsedProgram", "assemble", "parse"]
@@ -174,7 +174,6 @@ class _Assembly:
         self._unique: dict[int, str] = {}
         self._wanted: dict[str, Wanted] = {}
         self._resolvers: dict[int, Resolver] = {}
-        self._imports: set[str] = set()
 
     def run(self) -> Program:
         diagnostics = self._diagnostics
@@ -194,7 +193,6 @@ class _Assembly:
                 f"program too long: {len(words)} words, {CONTROL_STORE_WORDS} available",
                 file=next(iter(self._parsed.sources), self._parsed.name),
             )
-        self._imports = declarations.imports
         contexts = self._contexts(declarations)
         variables = [variable for scope in declarations.program.descendants() for variable in scope.variables.values()]
         self._check_fixed(variables, contexts)
@@ -203,6 +201,7 @@ class _Assembly:
         diagnostics.raise_if_errors()
         self._name_variables(variables)
         instructions = [self._bind(word) for word in words]
+        check_references(words, declarations.imports, diagnostics)
         diagnostics.raise_if_errors()
         check_neighbours(
             instructions,
@@ -312,12 +311,10 @@ class _Assembly:
             if source.mnemonic not in isa.MNEMONICS:
                 raise SourceError(word.place, f"unknown instruction or macro '{source.mnemonic}'")
             word.reference = reference_in(source, self._constants, self._constants)
-            if word.reference and word.reference.is_import and word.reference.symbol not in self._imports:
-                raise SourceError(word.place, f"{word.reference.symbol!r} is not declared with .import_var")
             arguments = [
-                isa.Argument(source_text(node), isa.Immediate(0))
-                if position == VALUE_POSITION and word.reference is not None
-                else self._argument(source.mnemonic, position, node, resolver)
+                isa.Argument(node.spelling)
+                if isinstance(node, Name) and node.spelling.lower() in _keywords().get((source.mnemonic, position), ())
+                else linked_argument(source, position, word.reference, self._constants) or resolver.argument(node)
                 for position, node in enumerate(source.arguments)
             ]
             tokens = [resolver.token(token.name, token.arguments) for token in source.tokens]
@@ -329,12 +326,6 @@ class _Assembly:
         except SourceError as error:
             self._diagnostics.add(error)
         return None
-
-    def _argument(self, mnemonic: str, position: int, node: Node, resolver: Resolver) -> isa.Argument:
-        if isinstance(node, Name) and node.spelling.lower() in _keywords().get((mnemonic, position), ()):
-            return isa.Argument(node.spelling)
-        half = part_of_value(mnemonic, node, self._constants) if position == VALUE_POSITION else None
-        return resolver.argument(node) if half is None else isa.Argument(source_text(node), isa.Immediate(half))
 
     def _explained(self, message: str, source: SourceInstruction, resolver: Resolver) -> str:
         """A word the instruction set does not know is most often a forgotten declaration."""
@@ -428,6 +419,7 @@ class _Assembly:
         contexts: int,
     ) -> Program:
         words = declarations.words
+        declared = {structure.name.lower() for structure in self._parsed.structures}
         registers = {
             name: [
                 RegisterName(("@" if r.kind is isa.RegisterKind.ABSOLUTE else "") + _bank(r), r.number or 0)
@@ -468,7 +460,7 @@ class _Assembly:
                 name: "1" if value in (None, True) else str(value) for name, value in self._parsed.defines.items()
             },
             declared=list(self._parsed.structures),
-            locations=dict(self._locations),
+            locations={name: at for name, at in self._locations.items() if name.lower() in declared},
             references={address: word.reference for address, word in enumerate(words) if word.reference is not None},
         )
 

@@ -120,5 +120,5 @@ def _symbols(program: Program) -> Iterator[str]:
         yield ""
         yield "Structures"
         for name, location in program.locations.items():
-            base = "address given at load" if location.relocatable else f"{location.base:#x}"
+            base = "address at load" if location.relocatable else f"{location.base:#x}"
             yield f"{name:{width}}  {location.memory} {base}"

@@ -49,7 +49,9 @@ def raw_words(data: bytes, path: str | Path) -> list[int]:
     if not data:
         raise InputError("the file is empty", file=path)
     if len(data) % _WORD_BYTES:
-        raise InputError(f"neither an object nor a raw image: {len(data)} bytes, there are {_WORD_BYTES} per word", file=path)
+        raise InputError(
+            f"neither an object nor a raw image: {len(data)} bytes, there are {_WORD_BYTES} per word", file=path
+        )
     if len(data) > CONTROL_STORE_WORDS * _WORD_BYTES:
         raise InputError(f"{len(data) // _WORD_BYTES} words: a control store has {CONTROL_STORE_WORDS}", file=path)
     return [int.from_bytes(data[start : start + _WORD_BYTES], "big") for start in range(0, len(data), _WORD_BYTES)]

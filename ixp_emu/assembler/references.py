@@ -6,17 +6,20 @@ half (``& 0xFFFF``, ``>> 16``). ``immed_w0`` and ``immed_w1`` take their half of
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
+from ixp_emu.assembler.declare import PlacedWord
 from ixp_emu.assembler.expressions import ExpressionError, Symbols, evaluate, signed32
 from ixp_emu.assembler.program import Part, Reference
+from ixp_emu.assembler.source import Diagnostics, SourceError
 from ixp_emu.assembler.syntax import Binary, Call, Name, Node, SourceInstruction, source_text
+from ixp_emu.isa.operands import Immediate
+from ixp_emu.isa.source import Argument
 
-__all__ = ["VALUE_POSITION", "Missing", "part_of_value", "reference_in"]
+__all__ = ["Missing", "check_references", "linked_argument", "reference_in"]
 
-VALUE_POSITION = 1
-"""Which argument of the three instructions is the constant."""
-
+_VALUE_POSITION = 1  # of the three instructions' constant
 _HALVES: dict[str, Part] = {"immed_w0": "low", "immed_w1": "high"}
 _HALF_BITS = 16
 _HALF_MASK = (1 << _HALF_BITS) - 1
@@ -34,9 +37,9 @@ class Missing(Protocol):
 
 def reference_in(body: SourceInstruction, missing: Missing, symbols: Symbols) -> Reference | None:
     """What the constant of an instruction needs from the linker; None when it needs nothing, or cannot be linked."""
-    if body.mnemonic not in ("immed", *_HALVES) or len(body.arguments) != VALUE_POSITION + 1:
+    if body.mnemonic not in ("immed", *_HALVES) or len(body.arguments) != _VALUE_POSITION + 1:
         return None
-    node = body.arguments[VALUE_POSITION]
+    node = body.arguments[_VALUE_POSITION]
     part: Part = "whole"
     match node:
         case Binary(operator=">>", right=right) if _number(right, symbols) == _HALF_BITS:
@@ -77,11 +80,28 @@ def _number(node: Node, symbols: Symbols) -> int | None:
         return None
 
 
-def part_of_value(mnemonic: str, node: Node, symbols: Symbols) -> int | None:
-    """The half of a known import variable that ``immed_w0`` or ``immed_w1`` takes; None for anything else."""
-    if mnemonic not in _HALVES or not isinstance(node, Name):
+def linked_argument(
+    body: SourceInstruction, position: int, reference: Reference | None, symbols: Symbols
+) -> Argument | None:
+    """What the binder receives for a constant that waits for the linker, or for the half of an import variable.
+
+    None for every other argument.
+    """
+    node = body.arguments[position]
+    if position != _VALUE_POSITION:
         return None
-    value = symbols.constant(node)
+    if reference is not None:
+        return Argument(source_text(node), Immediate(0))
+    value = symbols.constant(node) if body.mnemonic in _HALVES and isinstance(node, Name) else None
     if value is None:
         return None
-    return (value >> _HALF_BITS if mnemonic == "immed_w1" else value) & _HALF_MASK
+    half = value >> _HALF_BITS if _HALVES[body.mnemonic] == "high" else value
+    return Argument(source_text(node), Immediate(half & _HALF_MASK))
+
+
+def check_references(words: Iterable[PlacedWord], imports: Collection[str], diagnostics: Diagnostics) -> None:
+    """Import variables must be declared; only then is a missing value meant."""
+    for word in words:
+        reference = word.reference
+        if reference is not None and reference.is_import and reference.symbol not in imports:
+            diagnostics.add(SourceError(word.place, f"{reference.symbol!r} is not declared with .import_var"))

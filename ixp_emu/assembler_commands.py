@@ -247,16 +247,14 @@ def disasm(
 ) -> None:
     """Print the source of an object file or a raw image: it assembles to the same words."""
     from ixp_emu.assembler import disassemble
+    from ixp_emu.assembler.binary_file import read_binary
     from ixp_emu.assembler.elf import ELF_MAGIC, elf_program
     from ixp_emu.assembler.raw_image import raw_words
 
     _check_output(output, str(file))
     if contexts not in (None, 4, 8):
         raise InputError(f"{contexts}: must be 4 or 8", file="--contexts")
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=file) from None
+    data = read_binary(file)
     if data.startswith(ELF_MAGIC):
         program = elf_program(data, file)
         if contexts not in (None, program.contexts):

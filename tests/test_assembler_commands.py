@@ -313,6 +313,9 @@ def test_disasm_refuses(folder: Path, capsys: pytest.CaptureFixture[str], conten
 def test_disasm_refuses_other_things(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_raw([0xE000020000], "t.raw")
     assert complaint(capsys, "disasm", ".") == ".: cannot be read: Is a directory"
+    assert complaint(capsys, "disasm", "/dev/zero") == (
+        "/dev/zero: neither an object nor a raw image: more than 16,777,216 bytes"
+    )
     assert complaint(capsys, "disasm", "t.raw", "--contexts", 5) == "--contexts: 5: must be 4 or 8"
     assert complaint(capsys, "disasm", "t.raw", "-o", "none/t") == "none: no such directory"
     assert complaint(capsys, "disasm", "t.raw", "-o", "t.raw") == "t.raw: would overwrite the program"

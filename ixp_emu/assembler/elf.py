@@ -27,6 +27,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from elftools.elf.elffile import ELFFile
 
+from ixp_emu.assembler.binary_file import read_binary
 from ixp_emu.assembler.dwarf import debug_sections, lines_of
 from ixp_emu.assembler.elf_image import (
     ABSOLUTE,
@@ -133,11 +134,7 @@ def _symbols(program: Program) -> tuple[list[Symbol], Mapping[str, int]]:
 
 def read_elf(path: str | Path) -> Program:
     """Reads an object file. Raises InputError when it is none, not one of ``write_elf``, or damaged."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read the object: {error.strerror}", file=path) from None
-    return elf_program(data, path)
+    return elf_program(read_binary(path), path)
 
 
 def elf_program(data: bytes, path: str | Path) -> Program:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ixp_emu.assembler.binary_file import read_binary
 from ixp_emu.assembler.program import CONTROL_STORE_WORDS, Program
 from ixp_emu.errors import InputError
 
@@ -33,11 +34,7 @@ def write_raw(program: Program | Sequence[int], path: str | Path) -> None:
 
 def read_raw(path: str | Path) -> list[int]:
     """Words of a raw image. Raises InputError as ``raw_words``, or when the file cannot be read."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read the image: {error.strerror}", file=path) from None
-    return raw_words(data, path)
+    return raw_words(read_binary(path), path)
 
 
 def raw_words(data: bytes, path: str | Path) -> list[int]:

@@ -172,8 +172,8 @@ def refusal(path: Path) -> str:
 
 def test_files_that_are_no_objects(tmp_path: Path) -> None:
     path = tmp_path / "t"
-    assert refusal(path) == "cannot read the object: No such file or directory"
-    assert refusal(tmp_path) == "cannot read the object: Is a directory"
+    assert refusal(path) == "cannot be read: No such file or directory"
+    assert refusal(tmp_path) == "cannot be read: Is a directory"
     for content in (b"", b"1234567"):
         path.write_bytes(content)
         assert refusal(path) == "not an ELF object"

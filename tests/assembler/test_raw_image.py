@@ -25,7 +25,7 @@ def refusal(path: Path) -> str:
 
 def test_files_that_are_no_images(tmp_path: Path) -> None:
     path = tmp_path / "t"
-    assert refusal(path) == "cannot read the image: No such file or directory"
+    assert refusal(path) == "cannot be read: No such file or directory"
     path.write_bytes(b"")
     assert refusal(path) == "the file is empty"
     for length in (1, 4, 6, 7, 20_481):

@@ -310,7 +310,7 @@ class _Assembly:
         try:
             if source.mnemonic not in isa.MNEMONICS:
                 raise SourceError(word.place, f"unknown instruction or macro '{source.mnemonic}'")
-            word.reference = reference_in(source, self._constants, self._constants)
+            word.reference = reference_in(source, self._constants)
             arguments = [
                 isa.Argument(node.spelling)
                 if isinstance(node, Name) and node.spelling.lower() in _keywords().get((source.mnemonic, position), ())

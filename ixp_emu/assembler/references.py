@@ -13,11 +13,11 @@ from ixp_emu.assembler.declare import PlacedWord
 from ixp_emu.assembler.expressions import ExpressionError, Symbols, evaluate, signed32
 from ixp_emu.assembler.program import Part, Reference
 from ixp_emu.assembler.source import Diagnostics, SourceError
-from ixp_emu.assembler.syntax import Binary, Call, Name, Node, SourceInstruction, source_text
+from ixp_emu.assembler.syntax import Binary, Name, Node, SourceInstruction, source_text
 from ixp_emu.isa.operands import Immediate
 from ixp_emu.isa.source import Argument
 
-__all__ = ["Missing", "check_references", "linked_argument", "reference_in"]
+__all__ = ["OpenSymbols", "check_references", "linked_argument", "reference_in"]
 
 _VALUE_POSITION = 1  # of the three instructions' constant
 _HALVES: dict[str, Part] = {"immed_w0": "low", "immed_w1": "high"}
@@ -25,17 +25,14 @@ _HALF_BITS = 16
 _HALF_MASK = (1 << _HALF_BITS) - 1
 
 
-class Missing(Protocol):
-    """What is not known yet."""
+class OpenSymbols(Symbols, Protocol):
+    """Constants, and what is not known yet."""
 
-    def is_unknown_import(self, name: Name) -> bool:
-        """Whether the name is an import variable without a value."""
-
-    def relocatable(self, structure: str) -> bool:
-        """Whether the structure has a memory but no address."""
+    def open_symbol(self, node: Node) -> str | None:
+        """The symbol whose missing value the node stands for."""
 
 
-def reference_in(body: SourceInstruction, missing: Missing, symbols: Symbols) -> Reference | None:
+def reference_in(body: SourceInstruction, symbols: OpenSymbols) -> Reference | None:
     """What the constant of an instruction needs from the linker; None when it needs nothing, or cannot be linked."""
     if body.mnemonic not in ("immed", *_HALVES) or len(body.arguments) != _VALUE_POSITION + 1:
         return None
@@ -48,7 +45,7 @@ def reference_in(body: SourceInstruction, missing: Missing, symbols: Symbols) ->
             part, node = "low", node.left
             if isinstance(node, Binary) and node.operator == ">>" and _number(node.right, symbols) == _HALF_BITS:
                 part, node = "high", node.left
-    found = _symbol_and_addend(node, missing, symbols)
+    found = _symbol_and_addend(node, symbols)
     if found is None:
         return None
     if part == "whole":
@@ -56,20 +53,20 @@ def reference_in(body: SourceInstruction, missing: Missing, symbols: Symbols) ->
     return Reference(found[0], part, signed32(found[1]))
 
 
-def _symbol_and_addend(node: Node, missing: Missing, symbols: Symbols) -> tuple[str, int] | None:
-    match node:
-        case Name() if missing.is_unknown_import(node):
-            return node.spelling.lower(), 0
-        case Call(function="base", arguments=(structure,)) if missing.relocatable(source_text(structure)):
-            return source_text(structure).lower(), 0
-        case Binary(operator="+" | "-"):
-            sign = 1 if node.operator == "+" else -1
-            left, right = _symbol_and_addend(node.left, missing, symbols), _number(node.right, symbols)
-            if left is not None and right is not None:
-                return left[0], left[1] + sign * right
-            left_number, last = _number(node.left, symbols), _symbol_and_addend(node.right, missing, symbols)
-            if sign == 1 and left_number is not None and last is not None:
-                return last[0], last[1] + left_number
+def _symbol_and_addend(node: Node, symbols: OpenSymbols) -> tuple[str, int] | None:
+    symbol = symbols.open_symbol(node)
+    if symbol is not None:
+        return symbol, 0
+    if not isinstance(node, Binary) or node.operator not in ("+", "-"):
+        return None
+    number = _number(node.right, symbols)
+    if number is not None:
+        found = _symbol_and_addend(node.left, symbols)
+        return found and (found[0], found[1] + (number if node.operator == "+" else -number))
+    number = _number(node.left, symbols)
+    if number is not None and node.operator == "+":
+        found = _symbol_and_addend(node.right, symbols)
+        return found and (found[0], found[1] + number)
     return None
 
 

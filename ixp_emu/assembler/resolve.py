@@ -68,20 +68,22 @@ class Constants:
             raise ExpressionError(f"base({name}): no such structure, or it has no location")
         if location.relocatable:
             raise ExpressionError(
-                f"base({name}): the address is not known yet: only immed, immed_w0 and immed_w1 take it, as "
-                f"base({name}), base({name}) & 0xFFFF or base({name}) >> 16"
+                f"base({name}): the address is given at load: only immed, immed_w0 and immed_w1 take it, alone, "
+                f"& 0xFFFF or >> 16; or assemble with --place {name}={location.memory}:ADDRESS"
             )
         return base_constant(location)
 
-    def is_unknown_import(self, name: Name) -> bool:
-        """Whether the name is an import variable whose value is not given."""
-        spelling = name.spelling.lower()
-        return spelling.startswith("i$") and spelling[2:] not in self._imports
-
-    def relocatable(self, structure: str) -> bool:
-        """Whether the address of a structure is not known yet."""
-        location = self._locations.get(structure.lower())
-        return location is not None and location.relocatable
+    def open_symbol(self, node: Node) -> str | None:
+        """The import variable or structure, in lower case, whose missing value the node stands for; else None."""
+        match node:
+            case Name(index=None):
+                name = node.spelling.lower()
+                return name if name.startswith("i$") and name[2:] not in self._imports else None
+            case Call(function="base", arguments=(structure,)):
+                name = source_text(structure).lower()
+                location = self._locations.get(name)
+                return name if location is not None and location.relocatable else None
+        return None
 
 
 class Resolver:

@@ -34,6 +34,7 @@ def constant(program: Program, address: int = 0) -> int:
         ("immed[r, I$LIMIT]", Reference("i$limit", "whole")),
         ("immed[r, (i$limit - 3)]", Reference("i$limit", "whole", -3)),
         ("immed[r, (2 * 4 + i$limit + 1)]", Reference("i$limit", "whole", 9)),
+        ("immed[r, (8 + (i$limit - 3))]", Reference("i$limit", "whole", 5)),
         ("immed[r, (i$limit & 0xFFFF)]", Reference("i$limit", "low")),
         ("immed[r, (i$limit >> 16)]", Reference("i$limit", "high")),
         ("immed[r, ((i$limit >> 16) & 0xFFFF)]", Reference("i$limit", "high")),
@@ -67,11 +68,17 @@ def test_a_constant_may_wait_for_its_value(assembled: Callable[..., Program], li
             "'i$limit': no value given for this import variable: only immed, immed_w0 and immed_w1 take it",
         ),
         ("immed[r, (i$limit * 2)]", "'i$limit' is not a constant"),
+        ("immed[r, (1 - i$limit)]", "'i$limit' is not a constant"),
+        ("immed[r, (i$limit + i$limit)]", "'i$limit' is not a constant"),
+        (
+            "immed[r, i$limit, <<8]",
+            "'i$limit': no value given for this import variable: only immed, immed_w0 and immed_w1 take it",
+        ),
         ("immed[r, i$other]", "'i$other' is not declared with .import_var"),
         (
             "immed[r, (base(flows) >> 2)]",
-            "base(flows): the address is not known yet: only immed, immed_w0 and immed_w1 take it, as base(flows), "
-            "base(flows) & 0xFFFF or base(flows) >> 16",
+            "base(flows): the address is given at load: only immed, immed_w0 and immed_w1 take it, alone, & 0xFFFF or "
+            ">> 16; or assemble with --place flows=sram0:ADDRESS",
         ),
     ],
 )

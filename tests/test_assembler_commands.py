@@ -14,6 +14,11 @@ from ixp_emu import isa
 from ixp_emu.assembler import Location, assemble, parse, read_elf, read_raw, write_elf, write_raw
 from ixp_emu.cli import main
 
+ROOT = Path(__file__).parents[1]
+OTHER_PROGRAMS = [
+    ROOT / "examples" / "lengths" / "lengths.uc",
+    *sorted((ROOT / "ixp_emu/bench/workloads").glob("*.uc")),
+]
 TEXT = """.structure hits element_bytes=4 count=64 align=8 access=add,read sharing=me
 .import_var i$limit
 #ifdef WIDE
@@ -252,6 +257,26 @@ def test_shipped_programs_come_back(folder: Path, source: str, memory: str) -> N
     assert ".word" not in again(folder, folder / "first.raw")
 
 
+@pytest.mark.parametrize("source", OTHER_PROGRAMS, ids=[path.name for path in OTHER_PROGRAMS])
+def test_examples_and_workloads_come_back(folder: Path, source: Path) -> None:
+    names = {
+        "ENGINES_FORWARD": 2,
+        "RING": 3,
+        "IN": 1,
+        "OUT": 2,
+        "STRIDE": 256,
+        "LIMIT_BITS": 12,
+        "BLOCK_BITS": 6,
+        "DRAM": 1,
+        "SCRATCH": 0,
+    }
+    declared = parse(source, defines=names, include_dirs=["builtin:"]).structures
+    options = [text for name, value in names.items() for text in ("-D", f"{name}={value}")]
+    options += [text for item in declared for text in ("--place", f"{item.name}={item.memory or 'scratch'}:0")]
+    assert ixpemu("asm", source, *options, "--raw", "first.raw") == 0
+    assert ".word" not in again(folder, folder / "first.raw")
+
+
 def _may_go(structure: str) -> bool:
     return structure in ("engine_index", "next_hops")
 
@@ -336,6 +361,20 @@ def test_a_full_standard_output_is_one_line(folder: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "ixp_emu.cli", "disasm", "t.raw"],
             stdout=full, stderr=subprocess.PIPE, text=True, check=False,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (2, "ixpemu: No space left on device\n")
+
+
+@pytest.mark.parametrize("arguments", [["asm", "hits.uc", "-D", "STEP=1"], ["disasm", "t.raw"], ["asm", "--help"]])
+def test_the_commands_do_without_the_engine(folder: Path, arguments: list[str]) -> None:
+    write_raw([0xE000020000], "t.raw")
+    code = (
+        "import sys\n"
+        "from ixp_emu.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "assert 'numba' not in sys.modules and 'llvmlite' not in sys.modules\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, env=environment)

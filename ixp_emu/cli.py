@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ixp_emu import __version__
+from ixp_emu.assembler_commands import asm, disasm
 from ixp_emu.errors import InputError
+from ixp_emu.output_files import check_writable, writing
 
 if TYPE_CHECKING:
     from ixp_emu.cluster.config import ClusterConfig
@@ -55,6 +57,7 @@ def _run_command(arguments: list[str]) -> int:
 
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="ixpemu", standalone_mode=False)
+        sys.stdout.flush()  # now, while an error can still be told
         return code if isinstance(code, int) else DONE
     except InputError as error:
         return _complain(str(error))
@@ -64,6 +67,8 @@ def _run_command(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
+        if error.filename is None:  # our own output: nothing of it can be written any more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         name = f"{error.filename}: " if error.filename else ""
         return _complain(f"{name}{error.strerror or error}")
     except InternalError as error:
@@ -129,7 +134,7 @@ def run(
     with overrides.as_typed():
         config = load_config(cluster, overrides=overrides.texts)
     for path in (report, save):
-        _check_writable(path)
+        check_writable(path)
     cluster_run = _start(config, resume, threads=threads)
     if cycles is not None and cycles < cluster_run.now:
         raise InputError(f"{cycles:,}, but the checkpoint is at cycle {cluster_run.now:,}", file="--cycles")
@@ -160,27 +165,6 @@ class _Overrides:
             if error.file not in self._typed:
                 raise
             raise InputError(error.message, file=self._typed[error.file], key=error.key) from None
-
-
-def _check_writable(path: Path | None) -> None:
-    """Find out before a long run that its result could not be written."""
-    if path is None:
-        return
-    if path.is_dir():
-        raise InputError("a directory, not a file to write", file=path)
-    if not path.parent.is_dir():
-        raise InputError("no such directory", file=path.parent)
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise InputError("may not be written", file=path)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """A file that cannot be written is the user's to mend."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror or error}", file=path) from None
 
 
 def _start(config: ClusterConfig, resume: Path | None, *, threads: int) -> ClusterRun:
@@ -290,15 +274,15 @@ def _finish(cluster_run: ClusterRun, *, report_file: Path | None, save: Path | N
     if save is not None:
         from ixp_emu.cluster.checkpoint import save_checkpoint
 
-        with _writing(save):
+        with writing(save):
             save_checkpoint(cluster_run, save)
     report = build_report(cluster_run.result())
     if report_file is not None:
-        with _writing(report_file):
+        with writing(report_file):
             write_report(report, report_file)
         beside = Path(f"{report_file}.config.toml")
         origin = f"# ixpemu {report.version}, seed {report.run.seed}: the configuration of {report_file.name}\n"
-        with _writing(beside):
+        with writing(beside):
             beside.write_text(origin + toml_text(report.config), encoding="utf-8")
     print_report(report)
     return report.run.fault is not None
@@ -349,8 +333,12 @@ def bench(
     """Measure how fast the emulator is on this machine."""
     from ixp_emu.bench import run_bench
 
-    _check_writable(json)
+    check_writable(json)
     run_bench(json)
+
+
+app.command()(asm)
+app.command()(disasm)
 
 
 if __name__ == "__main__":

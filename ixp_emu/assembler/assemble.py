@@ -29,6 +29,7 @@ from ixp_emu.assembler.numbering import number_variables, registers_per_context
 from ixp_emu.assembler.parser import SyntaxProblem, parse_statement
 from ixp_emu.assembler.preprocess import Preprocessor
 from ixp_emu.assembler.program import Program, RegisterName
+from ixp_emu.assembler.references import check_references
 from ixp_emu.assembler.resolve import Constants
 from ixp_emu.assembler.scopes import Scope, Variable, VariableKind
 from ixp_emu.assembler.source import Diagnostics, Place, SourceError
@@ -128,7 +129,7 @@ def assemble(
     Parameters:
         locations: structure name -> where it lives, for every structure the program accesses.
         contexts: 4 or 8; by default what ``.num_contexts`` says, else 8.
-        import_vars: values of ``.import_var`` names.
+        import_vars: values of ``.import_var`` names; a name without one is left to ``link``.
         fill_defer: move instructions into the defer slots of the branch or swap behind them where nothing but the
             time it takes changes (``-O`` of the original assembler).
         mend_banks: add moves where two sources would come from one bank (``-Of``). Both may be asked for.
@@ -196,6 +197,7 @@ class _Assembly:
         diagnostics.raise_if_errors()
         binder = Binder(variables, self._constants, diagnostics)
         code = self._bind(words, binder, contexts)
+        check_references(words, declarations.imports, diagnostics)
         diagnostics.raise_if_errors()
         nodes = graph_of(code, diagnostics=diagnostics, unchecked=declarations.unchecked)
         check_rules(
@@ -296,6 +298,7 @@ class _Assembly:
                 word.raw,
                 sets=binder.general_names(word, word.sets),
                 uses=binder.general_names(word, word.uses),
+                reference=word.reference,
             )
             for word in words
         ]
@@ -343,6 +346,7 @@ class _Assembly:
     ) -> Program:
         image = declarations.image
         encoded = self._encode(code, contexts)
+        declared = {structure.name.lower() for structure in self._parsed.structures}
         registers = {
             name: [
                 RegisterName(("@" if r.kind is isa.RegisterKind.ABSOLUTE else "") + _bank(r), r.number or 0)
@@ -382,6 +386,13 @@ class _Assembly:
             digest=self._digest(contexts),
             usage=usage,
             warnings=self._diagnostics.warning_texts(),
+            source=next(iter(self._parsed.sources), self._parsed.name),
+            defines={
+                name: "1" if value in (None, True) else str(value) for name, value in self._parsed.defines.items()
+            },
+            declared=list(self._parsed.structures),
+            locations={name: at for name, at in self._locations.items() if name.lower() in declared},
+            references={address: word.reference for address, word in enumerate(code) if word.reference is not None},
         )
 
     def _initial(
@@ -415,7 +426,7 @@ class _Assembly:
         settings = (
             list(self._parsed.sources.values()),  # not their paths, which differ between machines
             sorted((name, str(value)) for name, value in self._parsed.defines.items()),
-            sorted((name, location.memory, location.base) for name, location in self._locations.items()),
+            sorted((name, at.memory, at.base, at.relocatable) for name, at in self._locations.items()),
             sorted(self._import_vars.items()),
             contexts,
             *(name for name, on in (("fill", self._fill_defer), ("mend", self._mend_banks)) if on),

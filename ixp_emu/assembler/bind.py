@@ -10,6 +10,7 @@ from ixp_emu import isa
 from ixp_emu.assembler.allocate import Wanted
 from ixp_emu.assembler.declare import PlacedWord
 from ixp_emu.assembler.expressions import ExpressionError
+from ixp_emu.assembler.references import linked_argument, reference_in
 from ixp_emu.assembler.resolve import Constants, Resolver, signal_numbers
 from ixp_emu.assembler.scopes import Scope, Variable, VariableKind
 from ixp_emu.assembler.source import OUTER, Diagnostics, SourceError
@@ -84,11 +85,12 @@ class Binder:
                 raise SourceError(word.place, str(isa.nfp_only(source.mnemonic)))
             if source.mnemonic not in isa.MNEMONICS:
                 raise SourceError(word.place, f"unknown instruction or macro '{source.mnemonic}'")
+            word.reference = reference_in(source, self._constants)
             arguments = [
                 isa.Argument(node.spelling.rstrip(OUTER))
                 if isinstance(node, Name)
                 and node.spelling.lower().rstrip(OUTER) in _keywords().get((source.mnemonic, position), ())
-                else resolver.argument(node)
+                else linked_argument(source, position, word.reference, self._constants) or resolver.argument(node)
                 for position, node in enumerate(source.arguments)
             ]
             tokens = [resolver.token(token.name, token.arguments) for token in source.tokens]

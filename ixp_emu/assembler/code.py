@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ixp_emu import isa
 from ixp_emu.assembler.flow import FlowNode, flow_graph, loaded_addresses
+from ixp_emu.assembler.program import Reference
 from ixp_emu.assembler.source import Diagnostics, Place
 from ixp_emu.isa.operands import Label, Operand
 
@@ -23,6 +24,7 @@ class CodeWord:
         structure: the data structure its command refers to.
         raw: the word itself, for ``.word``.
         sets, uses: general registers that liveness hints before it name.
+        reference: the value that is missing in it until the program is linked.
     """
 
     instruction: isa.Instruction
@@ -31,6 +33,7 @@ class CodeWord:
     raw: int | None = None
     sets: frozenset[str] = frozenset()
     uses: frozenset[str] = frozenset()
+    reference: Reference | None = None
 
 
 def graph_of(code: Sequence[CodeWord], *, diagnostics: Diagnostics, unchecked: bool = False) -> list[FlowNode]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ixp_emu.assembler.expressions import ExpressionError, Symbols, evaluate
 from ixp_emu.assembler.image import ImageSettings, set_image
 from ixp_emu.assembler.lowering import Item
+from ixp_emu.assembler.program import Reference
 from ixp_emu.assembler.scopes import (
     NUMBERED_TRANSFER,
     QUALIFIERS,
@@ -62,6 +63,7 @@ class PlacedWord:
     Attributes:
         raw: the word itself, for ``.word``.
         sets, uses: names from liveness hints that stand directly before it.
+        reference: the value that is missing in it until the program is linked.
     """
 
     instruction: SourceInstruction | None
@@ -71,6 +73,7 @@ class PlacedWord:
     raw: int | None = None
     sets: list[str] = field(default_factory=list)
     uses: list[str] = field(default_factory=list)
+    reference: Reference | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +86,7 @@ class Declarations:
         contexts: from ``.num_contexts``, if given.
         image: what the loader is to do.
         unchecked: ``.unchecked``: breaches of the rules between neighbouring instructions are warnings.
+        imports: names of ``.import_var``.
     """
 
     words: list[PlacedWord]
@@ -90,6 +94,7 @@ class Declarations:
     contexts: int | None = None
     image: ImageSettings = field(default_factory=ImageSettings)
     unchecked: bool = False
+    imports: set[str] = field(default_factory=set)
 
 
 class _Declarer:
@@ -310,8 +315,9 @@ class _Declarer:
     def _import_var(self, body: Directive, item: Item) -> None:
         for node in body.items:
             name, _ = self._declared(node, item.place, ".import_var")
-            if self._symbols.constant(Name(name)) is None:
-                raise SourceError(item.place, f".import_var {name!r}: no value given for this import variable")
+            if not name.startswith("i$"):
+                raise SourceError(item.place, f".import_var {name!r}: the name of an import variable begins with i$")
+            self.result.imports.add(name)
 
     def _state_block(self, body: Directive, item: Item) -> None:
         name, kind, *sizes = body.items

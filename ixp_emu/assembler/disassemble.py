@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ixp_emu import isa
 from ixp_emu.isa.codes import register_text
@@ -10,12 +10,24 @@ from ixp_emu.isa.codes import register_text
 __all__ = ["disassemble"]
 
 
-def disassemble(words: Sequence[int], *, contexts: int = 8) -> str:
+def disassemble(
+    words: Sequence[int],
+    *,
+    contexts: int = 8,
+    modes: Mapping[str, str] | None = None,
+    notes: Mapping[int, str] | None = None,
+) -> str:
     """A program with one line per word.
 
     Registers keep their hardware numbers (``a3``, ``@b17``, ``$2``), branch targets get labels ``l_<address>#``. A
     word that is no instruction, or that no source line produces (operands on unusual ports), becomes ``.word``.
+
+    Parameters:
+        contexts: 4 or 8.
+        modes: as in a Program.
+        notes: word address -> comment behind its line.
     """
+    comments = notes or {}
     decoded: list[isa.Instruction | None] = []
     for word in words:
         try:
@@ -37,7 +49,7 @@ def disassemble(words: Sequence[int], *, contexts: int = 8) -> str:
         }.items()
     )
     # Words of another assembler may break rules that this one enforces.
-    lines = [f".num_contexts {contexts}", ".unchecked"]
+    lines = [f".num_contexts {contexts}", *(f".{name} {value}" for name, value in (modes or {}).items()), ".unchecked"]
     lines += [
         f".addr {name} {register.number} {register.bank.value}"
         for name, register in registers
@@ -49,7 +61,8 @@ def disassemble(words: Sequence[int], *, contexts: int = 8) -> str:
         if address in labels:
             lines.append(f"{labels[address]}#:")
         shown = decoded[address]
-        lines.append(f"    .word {word:#012x}" if shown is None else f"    {isa.format_instruction(shown, labels)}")
+        text = f".word {word:#012x}" if shown is None else isa.format_instruction(shown, labels)
+        lines.append(f"    {text}  // {comments[address]}" if address in comments else f"    {text}")
     if len(words) in labels:
         lines.append(f"{labels[len(words)]}#:")
     return "\n".join(lines) + "\n"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-__all__ = ["CONTROL_STORE_WORDS", "InitialMemory", "InitialRegister", "Program", "RegisterName"]
+from ixp_emu.assembler.structures import Location, StructureDeclaration
+
+__all__ = ["CONTROL_STORE_WORDS", "InitialMemory", "InitialRegister", "Part", "Program", "Reference", "RegisterName"]
 
 CONTROL_STORE_WORDS = 4096
 
@@ -32,6 +35,34 @@ class RegisterName:
 
     def __str__(self) -> str:
         return f"{self.file}{self.number}"
+
+
+Part = Literal["whole", "low", "high"]
+"""What a word holds of a 32-bit value: all of it, which must then fit in 16 bits, or one half."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A value that is known only when the program is linked; the word's 16-bit constant takes ``part`` of it.
+
+    Attributes:
+        symbol: an import variable (``i$name``) or a structure, whose value is the address of element 0; lower case.
+        part: of symbol + addend.
+        addend: a signed 32-bit number.
+    """
+
+    symbol: str
+    part: Part
+    addend: int = 0
+
+    @property
+    def is_import(self) -> bool:
+        """Whether the symbol is an import variable."""
+        return self.symbol.startswith("i$")
+
+    def __str__(self) -> str:
+        value = f"{self.symbol}{self.addend:+d}" if self.addend else self.symbol
+        return value if self.part == "whole" else f"{self.part} half of {value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +109,11 @@ class Program:
         usage: words and registers used per file (``words``, ``a``, ``b``, ``@a``, ``@b``, ``$``, ``$$``, ``n$``,
             ``signals``).
         warnings: ``file:line: message`` each.
+        source: the file it was assembled from, as it was named; ``builtin:`` names stay as they are.
+        defines: what was defined for the preprocessor.
+        declared: the structures the program declares, in order.
+        locations: structure -> where the words expect it.
+        references: word address -> what ``link`` must put into that word; empty in a program that can run.
     """
 
     name: str
@@ -99,6 +135,11 @@ class Program:
     digest: str = ""
     usage: Mapping[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    source: str = ""
+    defines: Mapping[str, str] = field(default_factory=dict)
+    declared: list[StructureDeclaration] = field(default_factory=list)
+    locations: Mapping[str, Location] = field(default_factory=dict)
+    references: Mapping[int, Reference] = field(default_factory=dict)
 
     @property
     def mode_bits(self) -> int:

@@ -72,7 +72,26 @@ class Constants:
         location = self._locations.get(name.lower())
         if location is None:
             raise ExpressionError(f"base({name}): no such structure, or it has no location")
+        if location.relocatable:
+            raise ExpressionError(
+                f"base({name}): the address is given at load: only immed, immed_w0 and immed_w1 take it, alone, "
+                f"& 0xFFFF or >> 16; or assemble with --place {name}={location.memory}:ADDRESS"
+            )
         return base_constant(location)
+
+    def open_symbol(self, node: Node) -> str | None:
+        """The import variable or structure, in lower case, whose missing value the node stands for; else None."""
+        match node:
+            case Name(index=None):
+                name = node.spelling.lower().rstrip(OUTER)
+                if name in self._regions:
+                    return self.open_symbol(Call("base", (node,)))
+                return name if name.startswith("i$") and name[2:] not in self._imports else None
+            case Call(function="base", arguments=(structure,)):
+                name = source_text(structure).lower().rstrip(OUTER)
+                location = self._locations.get(name)
+                return name if location is not None and location.relocatable else None
+        return None
 
 
 class Resolver:
@@ -171,7 +190,7 @@ class Resolver:
             and node.index is None
             and self._scope.find(node.spelling.lower()) is None
             and self._scope.find_remote(node.spelling.lower()) is None
-            and self.constant(node) is None
+            and not node.spelling.lower().startswith("i$")
         )
 
     def _shift_amount(self, node: Node) -> str:
@@ -191,7 +210,9 @@ class Resolver:
                 kind = _NUMBERED_KINDS[numbered.group(1)]
                 return Argument(spelling, Register(kind, int(numbered.group(2)), name=spelling))
             if spelling.startswith("i$"):
-                raise ExpressionError(f"{spelling!r}: no value given for this import variable")
+                raise ExpressionError(
+                    f"{spelling!r}: no value given for this import variable: only immed, immed_w0 and immed_w1 take it"
+                )
             if self._scope.find_remote(spelling) is not None:
                 raise ExpressionError(f"{source_text(name)!r} is remote: only &remote() can name it")
             if spelling.startswith(("$", "@", "n$")) or name.index is not None:

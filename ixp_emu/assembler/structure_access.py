@@ -151,7 +151,7 @@ class _Lowering:
         place = item.place
         if body.mnemonic == "state_base":
             declaration, location = self.structure(body.arguments[1], place)
-            lines = constant_load(source_text(body.arguments[0]), base_constant(location))
+            lines = _load_address(source_text(body.arguments[0]), declaration, location, 0)
         elif body.mnemonic == "state_add":
             declaration, location = self.structure(body.arguments[0], place)
             lines = self._add(declaration, location, body.arguments, place)
@@ -213,8 +213,12 @@ class _Lowering:
         except ExpressionError:
             pass
         else:
-            return _Address(constant_load("base__", fixed), "base__", "0")
+            distance = fixed - base_constant(location)
+            return _Address(_load_address("base__", declaration, location, distance), "base__", "0")
         scaled, complete = _scaled(source_text(index), stride)
+        if location.relocatable:
+            load = _load_address("base__", declaration, location, byte_offset)
+            return _Address([*scaled, *load], "offset__", "base__")
         limit = _MAX_ALU_IMMEDIATE if location.memory == "local" else _MAX_ADDRESS_IMMEDIATE
         candidates = [_with_base(scaled, constant, limit)]
         # The scaled index has zero low bits: a small offset is merged by the shifting instruction itself.
@@ -388,6 +392,16 @@ class _Lowering:
             lines.append(f"alu[offset__, {address.first}, +, {address.second}]")
             register = "offset__"
         return [*lines, f"local_csr_wr[{_LM_CSR}, {register}]", *["nop"] * _LM_LATENCY]
+
+
+def _load_address(register: str, declaration: StructureDeclaration, location: Location, distance: int) -> list[str]:
+    """Lines that load the address ``distance`` bytes behind the start of a structure."""
+    if not location.relocatable:
+        return constant_load(register, base_constant(location) + distance)
+    address = f"base({declaration.name}) + {distance}"
+    if location.memory in ("scratch", "local"):  # their addresses have 16 bits at most
+        return [f"immed[{register}, ({address})]"]
+    return [f"immed[{register}, (({address}) & 0xffff)]", f"immed_w1[{register}, (({address}) >> 16)]"]
 
 
 def _target(location: Location) -> str:

@@ -74,10 +74,17 @@ class StructureDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a structure lives: one of MEMORIES, and the byte address of element 0 inside that memory."""
+    """Where a structure lives.
+
+    Attributes:
+        memory: one of MEMORIES.
+        base: byte address of element 0 inside that memory.
+        relocatable: the address is not known yet: code loads it in full, and ``link`` puts it in. ``base`` is then 0.
+    """
 
     memory: str
-    base: int
+    base: int = 0
+    relocatable: bool = False
 
 
 def base_constant(location: Location) -> int:

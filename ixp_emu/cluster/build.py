@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ixp_emu.assembler import InitialMemory, ParsedProgram, Program, assemble, parse
+from ixp_emu.assembler import InitialMemory, Program
 from ixp_emu.cluster.config import Chip, ClusterConfig, program_file
+from ixp_emu.cluster.programs import UnplacedProgram, load_program_source, service_source
 from ixp_emu.cluster.service import Service, load_service
 from ixp_emu.errors import InputError
 from ixp_emu.placement.place import PlacedStructure, merge_declarations, place_structures
@@ -88,22 +88,23 @@ def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> Chi
     for name, engines in chip.engines.items():
         defines["ENGINES_" + name.upper().replace("-", "_")] = len(engines)
         tables = {table: str(program_file(file)) for table, file in config.tables_for(chip.name, name).items()}
-        service = load_service(config.programs[name].source, tables=tables, ports=len(chip.ports))
+        service = load_service(service_source(config.programs[name].source), tables=tables, ports=len(chip.ports))
         if service is not None:
             services[name] = service
             defines.update(service.defines())
     if len(services) > 1:
         raise InputError(f"chip {chip.name}: services {', '.join(services)}; one chip runs one service")
-    parsed: dict[str, ParsedProgram] = {}
+    unplaced: dict[str, UnplacedProgram] = {}
     for name in chip.engines:
         program = config.programs[name]
         mine = {**defines, **program.define}
         key = (program.source, tuple(sorted(mine.items())))
         if key not in cache:
-            source = program.source if program.source.startswith("builtin:") else Path(program.source)
-            cache[key] = parse(source, defines=mine, include_dirs=["builtin:"], name=name)
-        parsed[name] = cache[key]
-    merged = merge_declarations((parsed[name].structures, engines) for name, engines in chip.engines.items())
+            cache[key] = load_program_source(
+                program.source, name=name, chip_defines=defines, own_defines=program.define
+            )
+        unplaced[name] = cache[key]
+    merged = merge_declarations((unplaced[name].structures, engines) for name, engines in chip.engines.items())
     if len(merged) >= _STRUCTURES:
         raise InputError(f"chip {chip.name}: {len(merged)} structures, at most {_STRUCTURES - 1} are counted")
     chosen = {name: (place.memory, place.pin) for name, place in chip.placement.items()}
@@ -111,10 +112,10 @@ def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> Chi
     locations = {name: placed.location for name, placed in structures.items()}
     programs: dict[str, Program] = {}
     for name in chip.engines:
-        mine_at = {s.name: locations[s.name] for s in parsed[name].structures}
-        placed_key = (id(parsed[name]), tuple(sorted((n, at.memory, at.base) for n, at in mine_at.items())))
+        mine_at = {s.name: locations[s.name] for s in unplaced[name].structures}
+        placed_key = (id(unplaced[name]), tuple(sorted((n, at.memory, at.base) for n, at in mine_at.items())))
         if placed_key not in cache:
-            cache[placed_key] = assemble(parsed[name], locations=mine_at)
+            cache[placed_key] = unplaced[name].placed(mine_at)
         programs[name] = cache[placed_key]
     return ChipImage(chip, programs, structures, services)
 

@@ -13,7 +13,15 @@ from ixp_emu.assembler import Location, StructureDeclaration
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.errors import InputError
 
-__all__ = ["ChipStructure", "PlacedStructure", "memory_bytes", "merge_declarations", "place_structures"]
+__all__ = [
+    "ChipStructure",
+    "PlacedStructure",
+    "alignment",
+    "default_memory",
+    "memory_bytes",
+    "merge_declarations",
+    "place_structures",
+]
 
 LOCAL_MEMORY_BYTES = 640 * 4
 _ATOMIC = frozenset({"add", "test_and_set", "test_and_clr", "test_and_add"})
@@ -143,12 +151,10 @@ def place_structures(
     order = sorted(structures.values(), key=lambda item: item.declaration.ring is None)
     for structure in order:
         declaration = structure.declaration
-        memory, pinned = chosen.get(declaration.name, (_default_memory(declaration), True))
+        memory, pinned = chosen.get(declaration.name, (default_memory(declaration), True))
         _check(structure, memory, pinned=pinned)
         needed = declaration.size_bytes(memory)
-        align = max(declaration.align, 8 if memory == "dram" else 4)
-        if declaration.ring is not None:
-            align = max(align, declaration.element_bytes)
+        align = alignment(declaration, memory)
         base = -(-used[memory] // align) * align
         if base + needed > size[memory]:
             raise InputError(
@@ -160,7 +166,14 @@ def place_structures(
     return placed
 
 
-def _default_memory(declaration: StructureDeclaration) -> str:
+def alignment(declaration: StructureDeclaration, memory: str) -> int:
+    """Bytes whose multiple the address of a structure in ``memory`` must be; a ring is aligned to its size."""
+    least = max(declaration.align, 8 if memory == "dram" else 4)
+    return least if declaration.ring is None else max(least, declaration.element_bytes)
+
+
+def default_memory(declaration: StructureDeclaration) -> str:
+    """The memory of a structure that no placement names."""
     if declaration.memory is not None:
         return declaration.memory
     if declaration.ring is not None or declaration.size_bytes("scratch") <= _SMALL_BYTES:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ixp_emu import isa
-from ixp_emu.assembler import Location, Program, StructureDeclaration, assemble, parse
+from ixp_emu.assembler import Location, Program, StructureDeclaration, assemble, link, parse
 from ixp_emu.errors import InputError
 
 Assembled = Callable[..., Program]
@@ -71,6 +71,19 @@ class Store:
         return {(e, w): self[e, w] for e, w in every if self[e, w] != 1000 * e + w + 1}
 
 
+@pytest.fixture(params=["address at assembly", "address at load"])
+def placed(request: pytest.FixtureRequest, assembled: Assembled) -> Assembled:
+    """Assembles a text for these locations: at once, or with addresses that are linked afterwards."""
+
+    def run(text: str, *, locations: dict[str, Location]) -> Program:
+        if request.param == "address at assembly":
+            return assembled(text, locations=locations)
+        unlinked = {name: Location(location.memory, relocatable=True) for name, location in locations.items()}
+        return link(assembled(text, locations=unlinked), locations=locations)
+
+    return run
+
+
 def prepared(program: Program, machine: Any, location: Location, element_bytes: int = 32) -> tuple[Any, Store]:
     running = machine(program)
     store = Store(running, location, element_bytes)
@@ -81,11 +94,11 @@ def prepared(program: Program, machine: Any, location: Location, element_bytes: 
 @pytest.mark.parametrize("location", LOCATIONS, ids=IDS)
 @pytest.mark.parametrize(("word", "count"), [(0, 1), (1, 1), (0, 2), (1, 2), (1, 3), (2, 3), (3, 4), (0, 8), (7, 1)])
 @pytest.mark.parametrize("index", ["i", "5"])
-def test_read(assembled: Assembled, machine: Any, location: Location, word: int, count: int, index: str) -> None:
+def test_read(placed: Assembled, machine: Any, location: Location, word: int, count: int, index: str) -> None:
     text = declaration() + ".reg i\n" + "".join(f".reg global v{k}\n" for k in range(count))
     text += f".set i\n.state_xfer b[{count}] T\nstate_read[b, T, {index}, {word}, {count}]\n"
     text += "".join(f"alu[v{k}, --, B, b[{k}]]\n" for k in range(count)) + "halt"
-    running, store = prepared(assembled(text, locations={"T": location}), machine, location)
+    running, store = prepared(placed(text, locations={"T": location}), machine, location)
     running.set("i", 5)
     running.run()
     assert [running.get(f"v{k}") for k in range(count)] == [5000 + word + k + 1 for k in range(count)]
@@ -95,11 +108,11 @@ def test_read(assembled: Assembled, machine: Any, location: Location, word: int,
 @pytest.mark.parametrize("location", LOCATIONS, ids=IDS)
 @pytest.mark.parametrize(("word", "count"), [(0, 1), (1, 1), (0, 2), (1, 2), (1, 3), (2, 3), (1, 6), (0, 8), (7, 1)])
 @pytest.mark.parametrize("index", ["i", "5"])
-def test_write(assembled: Assembled, machine: Any, location: Location, word: int, count: int, index: str) -> None:
+def test_write(placed: Assembled, machine: Any, location: Location, word: int, count: int, index: str) -> None:
     text = declaration() + f".reg i\n.set i\n.state_xfer b[{count}] T\n"
     text += "".join(f"alu[b[{k}], --, B, {100 + k}]\n" for k in range(count))
     text += f"state_write[b, T, {index}, {word}, {count}]\nhalt"
-    running, store = prepared(assembled(text, locations={"T": location}), machine, location)
+    running, store = prepared(placed(text, locations={"T": location}), machine, location)
     running.set("i", 5)
     running.run()
     assert store.changed() == {(5, word + k): 100 + k for k in range(count)}
@@ -110,9 +123,9 @@ def test_write(assembled: Assembled, machine: Any, location: Location, word: int
 @pytest.mark.parametrize(
     ("value", "amount"), [("v", 77), ("1", 1), ("255", 255), ("256", 256), ("0x12345678", 0x12345678), ("(-1)", -1)]
 )
-def test_add(assembled: Assembled, machine: Any, location: Location, word: int, value: str, amount: int) -> None:
+def test_add(placed: Assembled, machine: Any, location: Location, word: int, value: str, amount: int) -> None:
     text = declaration() + f".reg i v\n.set i v\nstate_add[T, i, {word}, {value}]\nhalt"
-    running, store = prepared(assembled(text, locations={"T": location}), machine, location)
+    running, store = prepared(placed(text, locations={"T": location}), machine, location)
     running.set("i", 3)
     running.set("v", 77)
     running.run()
@@ -120,7 +133,7 @@ def test_add(assembled: Assembled, machine: Any, location: Location, word: int, 
 
 
 @pytest.mark.parametrize("location", LOCATIONS, ids=IDS)
-def test_accesses_may_be_repeated_in_one_program(assembled: Assembled, machine: Any, location: Location) -> None:
+def test_accesses_may_be_repeated_in_one_program(placed: Assembled, machine: Any, location: Location) -> None:
     """Temporaries and signals of one access are free again for the next."""
     text = (
         declaration()
@@ -130,7 +143,7 @@ def test_accesses_may_be_repeated_in_one_program(assembled: Assembled, machine: 
             "state_write[b, T, i, 1, 3]\nstate_add[T, i, 7, v]\n" * 12
         )
     )
-    program = assembled(text + "halt", locations={"T": location})
+    program = placed(text + "halt", locations={"T": location})
     running, store = prepared(program, machine, location)
     running.set("i", 2)
     running.set("v", 10)
@@ -141,18 +154,18 @@ def test_accesses_may_be_repeated_in_one_program(assembled: Assembled, machine: 
 
 @pytest.mark.parametrize("location", LOCATIONS, ids=IDS)
 @pytest.mark.parametrize("element_bytes", [4, 12, 24, 40])
-def test_any_element_size(assembled: Assembled, machine: Any, location: Location, element_bytes: int) -> None:
+def test_any_element_size(placed: Assembled, machine: Any, location: Location, element_bytes: int) -> None:
     text = declaration(element_bytes) + ".reg i\n.set i\nstate_add[T, i, 0, 5]\nhalt"
-    running, store = prepared(assembled(text, locations={"T": location}), machine, location, element_bytes)
+    running, store = prepared(placed(text, locations={"T": location}), machine, location, element_bytes)
     running.set("i", 7)
     running.run()
     assert store.changed() == {(7, 0): 7001 + 5}
 
 
 @pytest.mark.parametrize("location", LOCATIONS, ids=IDS)
-def test_base(assembled: Assembled, machine: Any, location: Location) -> None:
+def test_base(placed: Assembled, machine: Any, location: Location) -> None:
     text = declaration() + ".reg global r s\nstate_base[r, T]\nimmed[s, (base(T) & 0xffff)]\nhalt"
-    running = machine(assembled(text, locations={"T": location})).run()
+    running = machine(placed(text, locations={"T": location})).run()
     assert running.get("r") == address_of(location, 0, 0)[1]
     assert running.get("s") == address_of(location, 0, 0)[1] & 0xFFFF
 

@@ -216,7 +216,7 @@ def test_an_empty_program_is_one(folder: Path, capsys: pytest.CaptureFixture[str
 
 def test_a_program_too_long(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("long.uc").write_text("nop\n" * 4_097)
-    assert complaint(capsys, "asm", "long.uc") == "long.uc: program too long: 4097 words, 4096 available"
+    assert complaint(capsys, "asm", "long.uc") == "long.uc:4097: program too long: 4097 words, 4096 available"
 
 
 @pytest.mark.parametrize("option", ["-o", "--raw", "--listing"])

@@ -47,14 +47,16 @@ def _write(chip: Any, engine: int, address: int, value: int, now: int) -> None:
 def read_local_csr(chip: Any, engine: int, address: int, now: int) -> int:
     """The value of a local CSR as the host sees it in phase 5 of cycle ``now``; the chip has run up to ``now`` + 1.
 
-    ACTIVE_ CSRs are those of the context that executes, or that executed last.
+    ACTIVE_ CSRs are those of the context that executes, or that executed last. Bit 31 of ACTIVE_CTX_STS also says that a
+    context is about to execute, so that a host may wait for what it has just started.
 
     Parameters:
         engine: 0..7.
         address: byte offset of the CSR, of ``LOCAL_CSRS``.
     """
     value = int(_read(chip, engine, address, now))
-    if address == _CTX_STS and chip["me"]["state"][engine] in (ME_IDLE, ME_STOPPED):
+    me = chip["me"][engine]
+    if address == _CTX_STS and me["state"] in (ME_IDLE, ME_STOPPED) and not me["ready"] & me["enabled"]:
         value &= 0x7FFFFFFF
     return value
 

@@ -47,8 +47,8 @@ def _write(chip: Any, engine: int, address: int, value: int, now: int) -> None:
 def read_local_csr(chip: Any, engine: int, address: int, now: int) -> int:
     """The value of a local CSR as the host sees it in phase 5 of cycle ``now``; the chip has run up to ``now`` + 1.
 
-    ACTIVE_ CSRs are those of the context that executes, or that executed last. Bit 31 of ACTIVE_CTX_STS also says that a
-    context is about to execute, so that a host may wait for what it has just started.
+    ACTIVE_ CSRs are those of the context that executes, or that executed last. Bit 31 of ACTIVE_CTX_STS also says that
+    a context is about to execute, so that a host may wait for what it has just started.
 
     Parameters:
         engine: 0..7.

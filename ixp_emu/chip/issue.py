@@ -15,7 +15,7 @@ from ixp_emu.chip.codes import (
 )
 from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
 from ixp_emu.chip.layout import CMD_ARBITER, MSF, SRAM0, SRAM_IN, SRAM_OUT
-from ixp_emu.chip.queues import allocate, append, edge, fail, hasten
+from ixp_emu.chip.queues import allocate, append, edge, fail_in_turn, hasten, release
 from ixp_emu.chip.rows import CSR_ADDRESS, FROM_ALU, NOTIFY_SHIFT
 
 __all__ = ["issue"]
@@ -49,8 +49,22 @@ def _aim_at_remote(chip: Any, command: Any, code: int, address: int, count: int)
 
 
 @compiled
-def issue(chip: Any, engine: int, context: int, row: Any, time: int, sum_of_operands: int, last_result: int) -> int:
-    """Put a command into the ME's FIFO; returns the signals it will set (mask), -1 after a fault."""
+def issue(
+    chip: Any,
+    engine: int,
+    context: int,
+    row: Any,
+    time: int,
+    sum_of_operands: int,
+    last_result: int,
+    pc: int,
+    horizon: int,
+) -> int:
+    """Put a command into the ME's FIFO; returns the signals it will set (mask), -1 if it is a fault.
+
+    Parameters:
+        horizon: next key of the other agents; a fault beyond it waits for its turn.
+    """
     me = chip.me[u(engine)]
     code = s64(row.option)
     action = s64(row.action)
@@ -79,10 +93,12 @@ def issue(chip: Any, engine: int, context: int, row: Any, time: int, sum_of_oper
             if count * 8 + command.media > 0x2000 or ((last_result >> 5) & 0x3FFF) < 0x2000:
                 media_given = 2
     if action & ACTION_MEDIA and media_given != 1:
-        fail(chip, Fault.MEDIA_ADDRESS, time, engine, s64(me.pc[u(context)]), last_result)
+        release(chip, slot)
+        fail_in_turn(chip, horizon, Fault.MEDIA_ADDRESS, time, engine, pc, last_result)
         return -1
     if code >= Command.REFLECT_READ and (address >> 10) & 0x0C:  # MEs are 0x00-0x03 and 0x10-0x13
-        fail(chip, Fault.ACCESS_OUTSIDE, time, engine, context, address)
+        release(chip, slot)
+        fail_in_turn(chip, horizon, Fault.ACCESS_OUTSIDE, time, engine, context, address)
         return -1
     command.stamp = time
     command.pulled = NEVER

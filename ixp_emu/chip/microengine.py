@@ -52,7 +52,7 @@ from ixp_emu.chip.layout import (
 )
 from ixp_emu.chip.neighbor import NN_FULL, neighbor_access, neighbor_state
 from ixp_emu.chip.operands import condition, in_flight, indirect, lm_copy, post_modify, shifted
-from ixp_emu.chip.queues import event_key, fail, find_first_engine, safe_until
+from ixp_emu.chip.queues import event_key, fail_in_turn, find_first_engine, safe_until
 from ixp_emu.chip.rows import INDIRECT, MULTIPLY_LAST
 from ixp_emu.chip.scratch import ring_flag
 
@@ -237,7 +237,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             after = 0
             continue
         if pc >= program_words:
-            fail(chip, Fault.PC_OUTSIDE, time, engine, pc, context)
+            fail_in_turn(chip, horizon, Fault.PC_OUTSIDE, time, engine, pc, context)
             break
         row = chip.store[u(store), u(pc)]
         kind = s64(row.kind)
@@ -263,7 +263,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 if idst & INDIRECT:
                     idst = indirect(me, idst, context, 1)
                 if ia < 0 or ib < 0 or idst < 0:
-                    fail(chip, Fault.LOCAL_MEMORY, time, engine, pc, context)
+                    fail_in_turn(chip, horizon, Fault.LOCAL_MEMORY, time, engine, pc, context)
                     break
             if flags & ROW_TRANSFER:
                 if in_flight(me, ia, ib, SINK):
@@ -317,7 +317,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                     me.state = ME_STALLED
                 break
             total = (s64(me.file[u(ia)]) + s64(me.file[u(ib)])) & 0xFFFFFFFF
-            awaited = issue(chip, engine, context, row, time, total, last_result)
+            awaited = issue(chip, engine, context, row, time, total, last_result, pc, horizon)
             if awaited < 0:
                 break
             horizon = min(horizon, chip.keys[u(CMD_ARBITER + (engine >> 2))])
@@ -501,7 +501,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 fault = Fault.HALT
             elif kind == Kind.NOT_MODELLED:
                 fault = Fault.NOT_MODELLED
-            fail(chip, fault, time, engine, pc, context)
+            fail_in_turn(chip, horizon, fault, time, engine, pc, context)
             break
         if flags & ROW_INDEXED:
             post_modify(me, row, context)

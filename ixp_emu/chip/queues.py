@@ -15,6 +15,7 @@ __all__ = [
     "event_key",
     "fail",
     "fail_command",
+    "fail_in_turn",
     "find_first_engine",
     "find_first_other",
     "hasten",
@@ -89,6 +90,16 @@ def fail_command(chip: Any, command: Any, fault: int, time: int, detail: int) ->
     """A command is a fault at its service; a unit that looks ahead of the clock leaves it until then."""
     if time <= chip.now:
         fail(chip, fault, time, s64(command.me), s64(command.ctx), detail)
+
+
+@compiled
+def fail_in_turn(chip: Any, horizon: int, fault: int, time: int, engine: int, pc: int, detail: int) -> None:
+    """The fault of an instruction: an ME that has run ahead waits for its turn, so that the earliest fault counts."""
+    key = event_key(time, 3, engine)
+    if key >= horizon:
+        chip.keys[u(engine)] = key
+    else:
+        fail(chip, fault, time, engine, pc, detail)
 
 
 @small

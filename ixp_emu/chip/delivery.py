@@ -53,11 +53,8 @@ def bus_of(me: int) -> int:
 def request_satisfied(request: int, signals: int) -> bool:
     """Whether a context that asks for ``request`` (format of WAKEUP_EVENTS) may run."""
     wanted = request & 0xFFFE
-    if request & 1:
-        return True
-    if request & 0x10000:
-        return (signals & wanted) != 0
-    return (signals & wanted) == wanted
+    found = signals & wanted
+    return (request & 1) != 0 or (found != 0 if request & 0x10000 else found == wanted)
 
 
 @small
@@ -173,8 +170,9 @@ def take_deliveries(chip: Any, me: Any, time: int) -> None:
     while me.inbox_count > 0 and me.inbox_time[u(me.inbox_head)] <= time:
         slot = s64(me.inbox_slot[u(me.inbox_head)])
         arrived = me.inbox_time[u(me.inbox_head)]
-        me.inbox_head = (me.inbox_head + 1) & (INBOX_SLOTS - 1)
         me.inbox_count -= 1
+        # an empty inbox begins anew: few of its slots are ever touched
+        me.inbox_head = (me.inbox_head + 1) & (INBOX_SLOTS - 1) if me.inbox_count > 0 else 0
         command = chip.pool[u(slot)]
         action = s64(command.action)
         if action & ACTION_PUSHED and not action & ACTION_MEDIA:

@@ -215,6 +215,8 @@ MICROENGINE = np.dtype(
         ("commands", np.int64),
         ("state", np.int64),  # ME_* of ixp_emu.chip.microengine
         ("context", np.int64),
+        ("entered", np.int64),  # PC at which the executing context was entered
+        ("last_left", np.int64),  # the context that last left
         ("program_words", np.int64),
         ("store", np.int64),  # which control store image it runs; MEs with the same program share one
         ("lm_global", np.int64),  # bit i: LM_ADDR_i is global
@@ -256,8 +258,6 @@ MICROENGINE = np.dtype(
         ("instructions", np.int64, (CONTEXTS,)),
         ("context_commands", np.int64, (CONTEXTS,)),
         ("lm_word", np.int64, (CONTEXTS + 1, 2)),  # the last row is the global copy
-        ("entered", np.int64),  # PC at which the executing context was entered
-        ("last_left", np.int64),  # the context that last left
         ("mul_sum", np.int64),
         # next neighbour ring of this ME: pointers in effect, and those that run ahead
         ("nn_put", np.int64),

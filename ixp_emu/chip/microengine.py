@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.cam import STATE_BIT, cam_lookup, cam_touch, lm_addr_of_entry
 from ixp_emu.chip.codes import (
     ACTION_SWAP,
     ME_CHOOSING,
@@ -34,7 +33,6 @@ from ixp_emu.chip.csr import (
     apply_index_writes,
     csr_read_waits,
     csr_write_is_shared,
-    index_write,
     read_csr,
     write_csr,
 )
@@ -51,21 +49,16 @@ from ixp_emu.chip.layout import (
     SINK,
 )
 from ixp_emu.chip.neighbor import NN_FULL, neighbor_access, neighbor_state
-from ixp_emu.chip.operands import condition, in_flight, indirect, lm_copy, post_modify, shifted
+from ixp_emu.chip.operands import condition, in_flight, indirect, post_modify, shifted
 from ixp_emu.chip.queues import event_key, fail_in_turn, find_first_engine, safe_until
-from ixp_emu.chip.rows import INDIRECT, MULTIPLY_LAST
+from ixp_emu.chip.rows import INDIRECT
 from ixp_emu.chip.scratch import ring_flag
+from ixp_emu.chip.uncommon import execute_uncommon
 
 __all__ = ["run_engine"]
 
 _KILL = 0x10000
 
-_asr = compiled_semantics("arithmetic_shift_right")
-_double_shift = compiled_semantics("double_shift_right")
-_align_be = compiled_semantics("byte_align_be")
-_align_le = compiled_semantics("byte_align_le")
-_crc_step = compiled_semantics("crc_step")
-_multiply_step = compiled_semantics("multiply_step")
 _insert_bytes = compiled_semantics("insert_bytes")
 
 
@@ -79,20 +72,6 @@ def _swap_out(me: Any, context: int, pc: int, executed: int) -> None:
         me.ready |= 1 << context
     me.last_left = context
     me.state = ME_CHOOSING
-
-
-@compiled
-def _multiply(me: Any, row: Any, left: int, right: int) -> int:
-    """A multiply step; returns the half of the sum that a last step delivers."""
-    step = s64(row.option)
-    if step >= MULTIPLY_LAST:
-        return (me.mul_sum >> 32 if step > MULTIPLY_LAST else me.mul_sum) & 0xFFFFFFFF
-    if step == 0:
-        me.mul_sum = 0
-    else:
-        high, low = _multiply_step((me.mul_sum >> 32) & 0xFFFFFFFF, me.mul_sum & 0xFFFFFFFF, left, right, step)
-        me.mul_sum = (s64(high) << 32) | s64(low)
-    return 0
 
 
 @compiled
@@ -417,74 +396,6 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             if csr_write_is_shared(address):
                 horizon = min(chip.first_engine, chip.first_other)
                 safe = safe_until(chip)
-        elif kind == Kind.CAM_LOOKUP:
-            value = cam_lookup(me, s64(me.file[u(ia)]))
-            me.file[u(idst)] = value
-            last_result = value
-            if sets_flags(kind):
-                result = value
-                carry = logic_flag(carry)
-                overflow = logic_flag(overflow)
-            if row.option:
-                word = lm_addr_of_entry((value >> 3) & 15, s64(row.imm))
-                index = s64(row.option) - 1
-                index_write(me, lm_copy(me, context, index), index, word, time, INSTRUCTION_DELAY)
-        elif kind == Kind.CAM_WRITE:
-            entry = s64(me.file[u(ia)]) & 15
-            me.cam_tag[u(entry)] = me.file[u(ib)]
-            me.cam_state[u(entry)] = row.imm
-            cam_touch(me, entry)
-        elif kind == Kind.CAM_WRITE_STATE:
-            me.cam_state[u(s64(me.file[u(ia)]) & 15)] = row.imm
-        elif kind == Kind.CAM_READ_TAG or kind == Kind.CAM_READ_STATE:
-            entry = s64(me.file[u(ia)]) & 15
-            last_result = s64(me.cam_tag[u(entry)])
-            if kind == Kind.CAM_READ_STATE:
-                last_result = s64(me.cam_state[u(entry)]) << STATE_BIT
-            me.file[u(idst)] = last_result
-            if sets_flags(kind):
-                result = last_result
-                carry = logic_flag(carry)
-                overflow = logic_flag(overflow)
-        elif kind == Kind.CAM_CLEAR:
-            for entry in range(16):
-                me.cam_tag[u(entry)] = 0
-                me.cam_state[u(entry)] = 0
-                me.cam_order[u(entry)] = entry
-        elif kind == Kind.CRC:
-            word = s64(me.file[u(ia)])
-            me.file[u(idst)] = word
-            last_result = word
-            if sets_flags(kind):
-                result = word
-                carry = logic_flag(carry)
-                overflow = logic_flag(overflow)
-            little = s64(row.imm) >> 1
-            me.crc = _crc_step(me.crc, word, s64(row.option), s64(row.special), little, s64(row.imm) & 1)
-        elif kind == Kind.DOUBLE_SHIFT or kind == Kind.ASR or kind == Kind.BYTE_ALIGN:
-            left = s64(me.file[u(ia)])
-            right = s64(me.file[u(ib)])
-            amount = s64(row.shift) if row.shift else last_a & 31
-            if kind == Kind.DOUBLE_SHIFT:
-                value = _double_shift(left, right, amount)
-            elif kind == Kind.ASR:
-                value = _asr(right, amount, last_result >> 31)
-            else:
-                value = (
-                    _align_le(me.align_prev, right, me.byte_index)
-                    if row.option
-                    else _align_be(me.align_prev, right, me.byte_index)
-                )
-                me.align_prev = right
-            me.file[u(idst)] = value
-            if sets_flags(kind):
-                result = value
-                carry = logic_flag(carry)
-                overflow = logic_flag(overflow)
-            last_result = value
-            last_a = left
-        elif kind == Kind.MULTIPLY:
-            me.file[u(idst)] = _multiply(me, row, s64(me.file[u(ia)]), s64(me.file[u(ib)]))
         elif kind == Kind.BRANCH_NEIGHBOR:
             if (row.imm == NN_FULL and event_key(time, 3, engine) >= horizon) or time >= safe:
                 chip.keys[u(engine)] = event_key(time, 3, engine)
@@ -493,16 +404,21 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             if neighbor_state(chip, me, engine, s64(row.imm), time) != row.option:
                 target = s64(row.target)
                 leave = 1
-        elif kind == Kind.POP_COUNT:
-            pass
         else:
-            fault = Fault.INVALID_WORD
-            if kind == Kind.HALT:
-                fault = Fault.HALT
-            elif kind == Kind.NOT_MODELLED:
-                fault = Fault.NOT_MODELLED
-            fail_in_turn(chip, horizon, fault, time, engine, pc, context)
-            break
+            me.result = result
+            me.carry = carry
+            me.overflow = overflow
+            me.last_result = last_result
+            me.last_a = last_a
+            fault = execute_uncommon(me, row, ia, ib, idst, context, time)
+            if fault != 0:
+                fail_in_turn(chip, horizon, fault, time, engine, pc, context)
+                break
+            result = me.result
+            carry = me.carry
+            overflow = me.overflow
+            last_result = me.last_result
+            last_a = me.last_a
         if flags & ROW_INDEXED:
             post_modify(me, row, context)
         if flags & ROW_SHARED:

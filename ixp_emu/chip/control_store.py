@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ixp_emu.chip.codes import ROW_SHARED, Command, Kind
-from ixp_emu.chip.layout import CONSTANTS, ENGINES, NEIGHBOR, ROW, SRAM_IN, SRAM_OUT, STORE_WORDS
+from ixp_emu.chip.codes import ACTION_INDIRECT, ROW_SHARED, Command, Kind
+from ixp_emu.chip.issue import INDIRECT_OVERRIDES
+from ixp_emu.chip.layout import CONSTANTS, DRAM_IN, DRAM_OUT, ENGINES, NEIGHBOR, ROW, SRAM_IN, SRAM_OUT, STORE_WORDS
 from ixp_emu.chip.rows import INDIRECT, NEIGHBOR_INDEX, build_rows
 from ixp_emu.isa.csr import LOCAL_CSRS
 
@@ -54,16 +55,18 @@ def _note_neighbors(chip: Any, rows: NDArray[Any]) -> None:
 
 
 def _note_reflector(chip: Any, rows: NDArray[Any]) -> None:
-    """With a reflector command about, every ME watches all its SRAM transfer registers.
+    """With a reflector command about, or one that may be redirected, every ME watches all its transfer registers.
 
     An ME runs ahead of the clock through registers that no command in flight touches. A reflector command is another
     ME's, which may issue it when this one is already past; a mark that stays makes each access wait for the clock.
     """
     reflects = (rows["kind"] == Kind.COMMAND) & (rows["option"] >= Command.REFLECT_READ)
+    if INDIRECT_OVERRIDES:
+        reflects |= (rows["kind"] == Kind.COMMAND) & (rows["action"] & ACTION_INDIRECT != 0)
     if chip["reflector"] or not reflects.any():
         return
     chip["reflector"] = 1
-    for first in (SRAM_IN, SRAM_OUT):
+    for first in (SRAM_IN, SRAM_OUT, *((DRAM_IN, DRAM_OUT) if INDIRECT_OVERRIDES else ())):
         chip["me"]["busy"][:, first : first + 128] += 1
 
 

@@ -17,8 +17,11 @@ from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
 from ixp_emu.chip.layout import CMD_ARBITER, MSF, SRAM0, SRAM_IN, SRAM_OUT
 from ixp_emu.chip.queues import allocate, append, edge, fail_in_turn, hasten, release
 from ixp_emu.chip.rows import CSR_ADDRESS, FROM_ALU, NOTIFY_SHIFT
+from ixp_emu.isa.unsettled import setting
 
-__all__ = ["issue"]
+__all__ = ["INDIRECT_OVERRIDES", "issue"]
+
+INDIRECT_OVERRIDES = setting("indirect_overrides")
 
 
 @small
@@ -27,6 +30,12 @@ def _mark(me: Any, first: int, count: int) -> None:
     base = first & ~127
     for i in range(count):
         me.busy[u(base | ((first + i) & 127))] += 1
+
+
+@small
+def _transfer_register(base: int, context: int, absolute: int) -> int:
+    """File index of a command's first register: the context's own, or an absolute number if it is not negative."""
+    return (base & ~127) | (absolute if absolute >= 0 else (base + context * 16) & 127)
 
 
 @compiled
@@ -72,7 +81,6 @@ def issue(
     count = s64(row.count)
     per_unit = s64(row.imm)
     pulls = s64(row.shift)
-    offset = context * 16
     slot = allocate(chip)
     command = chip.pool[u(slot)]
     address = sum_of_operands
@@ -92,6 +100,21 @@ def issue(
             command.media = ((last_result >> 5) & 0x3FFF) & 0x1FFF
             if count * 8 + command.media > 0x2000 or ((last_result >> 5) & 0x3FFF) < 0x2000:
                 media_given = 2
+    owner = engine  # whose registers and signals the command uses
+    owner_context = context
+    transfer = -1
+    if INDIRECT_OVERRIDES and action & ACTION_INDIRECT:
+        if last_result & 1:
+            owner_context = (last_result >> 1) & 7
+        if last_result & (1 << 26):
+            number = last_result >> 27
+            if number & 0x0C:
+                release(chip, slot)
+                fail_in_turn(chip, horizon, Fault.ACCESS_OUTSIDE, time, engine, context, last_result)
+                return -1
+            owner = (number >> 4) * 4 + (number & 3)
+        if not action & ACTION_MEDIA and last_result & (1 << 4):
+            transfer = (last_result >> 5) & 127
     if action & ACTION_MEDIA and media_given != 1:
         release(chip, slot)
         fail_in_turn(chip, horizon, Fault.MEDIA_ADDRESS, time, engine, pc, last_result)
@@ -106,10 +129,10 @@ def issue(
     command.code = code
     command.action = action
     command.unit = unit
-    command.me = engine
-    command.ctx = context
-    command.pull_me = engine
-    command.push_me = engine
+    command.me = owner
+    command.ctx = owner_context
+    command.pull_me = owner
+    command.push_me = owner
     command.signal = row.signal
     command.count = count
     command.mask = mask
@@ -136,16 +159,14 @@ def issue(
         command.marked = 0
         command.data[u(0)] = last_result if row.special & FROM_ALU else per_unit
         out_words = 0
-    first = s64(row.xfer_in)
-    first = (first & ~127) | ((first + offset) & 127)
+    first = _transfer_register(s64(row.xfer_in), owner_context, transfer)
     command.xfer_in = first
     if in_words > 0:
-        _mark(me, first, in_words)
-    first = s64(row.xfer_out)
-    first = (first & ~127) | ((first + offset) & 127)
+        _mark(chip.me[u(owner)], first, in_words)
+    first = _transfer_register(s64(row.xfer_out), owner_context, transfer)
     command.xfer_out = first
     if out_words > 0:
-        _mark(me, first, out_words)
+        _mark(chip.me[u(owner)], first, out_words)
     if code >= Command.REFLECT_READ:
         _aim_at_remote(chip, command, code, address, count)
         command.notify = row.special >> NOTIFY_SHIFT

@@ -152,6 +152,14 @@ _SWITCHES = (
         "instructions that must stand between two writes of *_SIGNAL CSRs",
     ),
     Switch(
+        "indirect_overrides",
+        0,
+        _NO_YES,
+        "isa.md 1.13, 5.1: seen in no firmware, unverified",
+        "indirect_ref also replaces the microengine (31:27 with 26), the context (3:1 with 0) and, except with media "
+        "buffers, the transfer register (11:5 absolute with 4) of a command",
+    ),
+    Switch(
         "neighbour_chain",
         8,
         (4, 8),

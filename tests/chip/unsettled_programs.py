@@ -93,6 +93,11 @@ def measure() -> dict[str, int | list[int]]:
         "cam_lm_addr_entry_bit": _result(lookup + "local_csr_rd[ACTIVE_LM_ADDR_0]\nimmed[r, 0]\n"),
         "cam_read_state_bit": _result("cam_write[3, x, 5]\ncam_read_state[r, 3]\n"),
         "partial_write_reads": _result(".reg $x\n" + partial),
+        "indirect_overrides": _result(
+            ".reg $x $y\n.sig t\nimmed[$x, 0x77]\nscratch[write, $x, 0, 0, 1], ctx_swap[t]\n"
+            "immed[y, ((&$y << 5) | 0x10)]\nalu[--, --, B, y]\n"
+            "scratch[read, $x, 0, 0, max_1], indirect_ref, ctx_swap[t]\nalu[r, --, B, $y]\n"
+        ),
         "neighbour_chain": _result(
             "ctx_arb[s]\nimmed[r, 1]\n", (3, "local_csr_wr[NEXT_NEIGHBOR_SIGNAL, (&s << 3)]\n"), engine=4
         ),
@@ -123,6 +128,7 @@ OTHER_SETTINGS = {
     "cam_lm_addr_entry_bit": 4,
     "cam_read_state_bit": 0,
     "partial_write_reads": 1,
+    "indirect_overrides": 1,
     "neighbour_chain": 4,
 }
 """The settings under which the second of the EXPECTED values holds."""
@@ -164,6 +170,8 @@ EXPECTED: dict[str, tuple[int | list[int], int | list[int]]] = {
     "cam_read_state_bit": (5 << 8, 5),
     # low byte 3; the rest is that of the read half (0x12..) or of the write half (0x56..)
     "partial_write_reads": (0x1203, 0x5603),
+    # the word goes to $x; or to $y, which the modifier names
+    "indirect_overrides": (0, 0x77),
     "neighbour_chain": (1, 0),
 }
 """Switch -> what :func:`measure` finds with the defaults, and with OTHER_SETTINGS."""

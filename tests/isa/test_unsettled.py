@@ -20,7 +20,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _HEAD = """
 import json, sys
 from ixp_emu.assembler import assemble, parse
-from ixp_emu.chip import cam, csr, flags, neighbor
+from ixp_emu.chip import cam, csr, flags, issue
 from ixp_emu.chip.codes import Kind
 from ixp_emu.chip.layout import CONSTANTS, SRAM_IN, SRAM_OUT
 from ixp_emu.chip.rows import build_rows
@@ -127,6 +127,7 @@ _EFFECTS: dict[str, tuple[int, str, Any, Any]] = {
         [0, 0],
         [1, 0],
     ),
+    "indirect_overrides": (1, "issue.INDIRECT_OVERRIDES", 0, 1),
     "neighbour_chain": (4, "csr._CHAIN", 8, 4),
     "cap_xscale_int_b": (0x4B44, "cap('XSCALE_INT_B')", 0x4B24, 0x4B44),
     "cap_interthread_sig": (

@@ -135,7 +135,7 @@ def _fault_of(chip: Any, unit: int, command: Any) -> int:
 
 @compiled
 def _move(chip: Any, unit: int, command: Any) -> int:
-    """A command's effect on its entry and on memory; returns the longwords moved in the memory."""
+    """A command's effect on its entry and on memory; returns the longwords moved in the memory, 1 for an empty get."""
     channel, entry = u(unit - SRAM0), u(_entry(command))
     code = s64(command.code)
     pointer = chip.q_array[channel, entry]
@@ -181,7 +181,7 @@ def _move(chip: Any, unit: int, command: Any) -> int:
         if count < moved:
             command.data[u(0)] = 0
             command.push_words = 1
-            return 0
+            return 1  # the answer takes its place on the read port
         size = _ring_size(head)
         for i in range(moved):
             command.data[u(i)] = _load(chip, unit, _ring_base(head) + ((head + i) & (size - 1)))
@@ -244,10 +244,9 @@ def serve_queue(chip: Any, unit: int, time: int) -> bool:
     words = _move(chip, unit, command)
     longword = chip.longword_cycles[u(unit)]
     chip.unit_free[u(unit)] = time + chip.command_cycles[u(unit)]
-    read = 1 if code == Command.GET and words == 0 else words  # an answer takes its place on the read port
-    if read > 0 and _reads(code):
-        chip.read_free[u(unit)] = time + read * longword
-        chip.read_busy[u(unit)] += read * longword
+    if words > 0 and _reads(code):
+        chip.read_free[u(unit)] = time + words * longword
+        chip.read_busy[u(unit)] += words * longword
         if code == Command.DEQUEUE:
             chip.q_link_free[u(unit - SRAM0), u(_entry(command))] = time + chip.link_cycles
     if words > 0 and _writes(code):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -99,8 +100,9 @@ class MediaGroup:
         members = [np.arange(len(self.chips))[worker::threads] for worker in range(threads)]
 
         def work(mine: Any) -> None:
-            while advance_group(self.chips, mine, self.clocks.ctypes.data, self.latency, until, 1_000):
+            while advance_group(self.chips, mine, self.clocks.ctypes.data, self.latency, until, 50):
                 assert not self.chips["fault"].any(), self.chips["fault_detail"]
+                os.sched_yield()
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, members))

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from ixp_emu.chip.layout import LINK
+from ixp_emu.chip.link import frames_on_link
 from ixp_emu.chip.media import PORT_LINK, PORT_SPI3
 from ixp_emu.chip.media_control import reset_media
 from ixp_emu.isa.csr import MSF_REGISTERS
@@ -14,6 +15,7 @@ from tests.chip.media_group import MediaGroup, frame_bytes
 
 _DONE = MSF_REGISTERS["RBUF_ELEMENT_DONE"]
 _RX_CONTROL = MSF_REGISTERS["RX_CONTROL"]
+_TX_CONTROL = MSF_REGISTERS["TX_CONTROL"]
 _ON = 1 << 28
 
 
@@ -39,6 +41,7 @@ def pair(latency: int, *, kind: int = PORT_LINK, **overrides: int) -> MediaGroup
 def test_line_rate_over_any_latency(latency: int) -> None:
     """Frames arrive at their start plus the latency, in both directions at once, and the rings hold them."""
     group = pair(latency)
+    group.write(1, _TX_CONTROL, _ON)
     first = group.spi(60)
     for chip in (0, 1):
         for number in range(120):
@@ -160,7 +163,7 @@ def test_a_credit_is_known_a_latency_after_the_bytes_left(latency: int) -> None:
 def both_ways(kind: int, seed: int, *, pause: int = 1) -> MediaGroup:
     """Two chips that send each other what TBUF holds, and free an element now and then."""
     group = MediaGroup(2, overrides={"mac.pause": pause, "mac.pause_high_bytes": 400, "mac.pause_low_bytes": 300})
-    group.link((0, 0), (1, 0), kind=kind, latency=37)
+    group.link((0, 0), (1, 0), kind=kind, latency=301)
     draw = random.Random(seed)
     for chip in (0, 1):
         reset_media(group.chips[chip])
@@ -168,15 +171,15 @@ def both_ways(kind: int, seed: int, *, pause: int = 1) -> MediaGroup:
             group.write(chip, MSF_REGISTERS[name], _ON)
         room = 128
         while room > 20:
-            length = draw.randint(60, 1_200)
+            length = draw.randint(60, 300)
             room -= -(-length // 64)
             group.send(chip, frame_bytes(length, first=draw.randrange(256)))
     return group
 
 
-def drain(group: MediaGroup, *, threads: int, until: int = 128, step: int = 900) -> None:
+def drain(group: MediaGroup, *, threads: int, until: int = 100, step: int = 900) -> None:
     """One element at a time, so that pause or credits stop the sender again and again."""
-    for element in range(int(group.chips[0]["rbuf_frees"]), until):
+    for element in range((group.now + 1) // step, until):
         for chip in (0, 1):
             group.write(chip, _DONE, element)
         group.run((element + 1) * step, threads=threads)
@@ -197,6 +200,7 @@ def test_threads_and_a_checkpoint_do_not_show(kind: int) -> None:
     assert resumed.state() == whole.state()
     if kind == PORT_LINK:
         assert int(whole.port(0)["pauses"]) > 1
-    for chip in (0, 1):  # everything sent is there, nothing was lost
-        assert int(whole.port(chip)["frames_in"]) == int(whole.port(1 - chip)["frames_out"]) > 5
+    for chip in (0, 1):  # everything sent is there or on its way, nothing was lost
+        way = 1 - chip
+        assert int(whole.port(chip)["frames_in"]) + frames_on_link(whole.blocks[way]) == sent(whole, way) > 20
         assert int(whole.port(chip)["frames_lost"]) == 0

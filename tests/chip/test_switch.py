@@ -143,7 +143,7 @@ def test_room_is_free_when_the_last_bit_has_left(early: int, lost: int) -> None:
 # --- all ------------------------------------------------------------------------------------------------------------
 
 
-def crowd(seed: int, *, latency: int = 40) -> tuple[MediaGroup, int]:
+def crowd(seed: int, *, latency: int = 300) -> tuple[MediaGroup, int]:
     """Four chips that send what TBUF holds to each other, some of it to nobody; returns how many frames."""
     group = MediaGroup(4, overrides={"switch.buffer_bytes": 3_000, "switch.latency": 11, "mac.rx_fifo_bytes": 16_384})
     group.switch([(chip, 0) for chip in range(4)], latencies=[latency] * 4, addresses=_MAC)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ixp_emu.chip.codes import Fault
 from ixp_emu.chip.compiled import NEVER, compiled, s64, small, store_field, store_u8, u
-from ixp_emu.chip.layout import CHANNELS, EGRESS, MEDIA_TX, offset_of
+from ixp_emu.chip.layout import CHANNELS, EGRESS, MEDIA_TX, PORTS, offset_of
 from ixp_emu.chip.link import listens, next_event, put_frame, take_event
 from ixp_emu.chip.media import (
     FCS_BYTES,
@@ -32,7 +32,8 @@ _LONGEST = 9_600
 _ROOM = 16_384
 _BUFFER_MASK = 2047
 """Longwords of TBUF, less 1: an element that a smaller element size had stays inside the buffer."""
-_PORT = 0x1F
+_PORT = PORTS - 1
+"""Of a control word: whatever is written behind a valid one's back, it names a record of a port."""
 
 _EGRESS_BYTES = EGRESS.itemsize
 _OUT_TIME = offset_of(EGRESS, "time")

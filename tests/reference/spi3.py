@@ -37,23 +37,23 @@ class Direction:
         self.width_bytes = hardware["msf.width_bytes"]
         self.channels = hardware["msf.channels"]
         self.enabled = 0xF
+        self._divide()
 
     def write(self, value: int) -> None:
         self.enabled = value >> 28
         self.channels = (1, 2, 4, 2)[value >> 20 & 3]
         self.width_bytes = 4 // self.channels
         self.element_bytes = (64, 128, 256, 256)[value >> 2 & 3]
+        self._divide()
+
+    def _divide(self) -> None:
+        """Equal parts of the elements for the channels."""
+        self.elements = self._buffer_bytes // self.element_bytes
+        size = self.elements // self.channels
+        self.partition = [range(channel * size, (channel + 1) * size) for channel in range(self.channels)]
 
     def is_enabled(self, channel: int) -> bool:
         return bool(self.enabled >> channel & 1)
-
-    @property
-    def elements(self) -> int:
-        return self._buffer_bytes // self.element_bytes
-
-    def partition(self, channel: int) -> range:
-        """The elements of a channel."""
-        return range(channel * self.elements // self.channels, (channel + 1) * self.elements // self.channels)
 
     def ports(self, channel: int, count: int) -> range:
         """Which of a chip's ``count`` ports a channel has."""
@@ -155,7 +155,7 @@ class Receive:
         if channel.transfer is not None or not self.control.is_enabled(number):
             return
         port = self._next_port(number, now)
-        free = self._oldest_free(number)
+        free = self._oldest_free(number) if port is not None else None
         if port is None or free is None:
             return
         self.free_elements.remove(free)
@@ -179,7 +179,7 @@ class Receive:
 
     def _oldest_free(self, number: int) -> int | None:
         """The element of a channel's partition that has been free longest."""
-        partition = self.control.partition(number)
+        partition = self.control.partition[number]
         return next((element for element in self.free_elements if element in partition), None)
 
     def _cut(self, port: Port) -> Mpacket:
@@ -232,7 +232,7 @@ class Transmit:
 
     def sequence(self, number: int) -> int:
         """TX_SEQUENCE of an existing channel."""
-        empty = not any(self.valid[element] for element in self.control.partition(number))
+        empty = not any(self.valid[element] for element in self.control.partition[number])
         return empty << 31 | self.channel[number].sequence
 
     def count(self, element: int) -> int:
@@ -248,7 +248,7 @@ class Transmit:
         count, port = self.count(element), self.port(element)
         if not 1 <= count <= self.control.element_bytes:
             return "bad element control", f"TBUF element {element} of {count} bytes"
-        channel = next(c for c in range(self.control.channels) if element in self.control.partition(c))
+        channel = next(c for c in range(self.control.channels) if element in self.control.partition[c])
         if port not in self.control.ports(channel, len(self._ports)):
             return "bad element control", f"TBUF element {element} of channel {channel} for port {port}"
         return None
@@ -278,7 +278,7 @@ class Transmit:
 
     def _start_transfer(self, number: int, now: int) -> None:
         channel = self.channel[number]
-        partition = self.control.partition(number)
+        partition = self.control.partition[number]
         element = partition[channel.sent % len(partition)]
         if channel.transfer is not None or not self.valid[element] or not self.control.is_enabled(number):
             return

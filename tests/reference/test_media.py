@@ -2,36 +2,10 @@
 
 from __future__ import annotations
 
-from ixp_emu.chip.hardware import Hardware, resolve_hardware
-
 from . import ReferenceChip
-from .encode import HALT, KILL, NOP, NULL, alu, ctx_arb, dram, immed, msf, scratch, transfer
+from .encode import HALT, KILL, NOP, NULL, alu, ctx_arb, dram, msf, scratch, transfer
+from .media_times import constant, hardware, idle_chip, spi, wire
 from .spi3 import checksum
-
-BYTE_NS = 8  # one byte on a 1 Gb/s wire
-
-
-def hardware(**overrides: int) -> Hardware:
-    return resolve_hardware(overrides={name.replace("__", ".", 1): value for name, value in overrides.items()})
-
-
-def wire(nbytes: int) -> int:
-    """ME cycles at 600 MHz: 4.8 a byte, rounded up."""
-    return -(-nbytes * 48 // 10)
-
-
-def spi(nbytes: int) -> int:
-    """ME cycles on 4 bytes at 104 MHz, rounded up."""
-    beats = -(-nbytes // 4)
-    return -(-beats * 600 // 104)
-
-
-def idle_chip(ports: int, machine: Hardware | None = None) -> ReferenceChip:
-    return ReferenceChip(machine or hardware(), ports=ports)
-
-
-def constant(register: int, value: int) -> list[int]:
-    return [immed(register, value & 0xFFFF), immed(register, value >> 16, position=2, kind=2)]
 
 
 def test_checksum_is_the_ones_complement_sum() -> None:

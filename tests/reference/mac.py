@@ -130,6 +130,7 @@ class Port:
     tx_frames: deque[bytes] = field(default_factory=deque)
     wire: Wire = field(init=False)
     counters: PortCounters = field(default_factory=PortCounters)
+    offered: list[tuple[int, bool]] = field(default_factory=list)  # first bit of each frame, whether it was accepted
 
     def __post_init__(self) -> None:
         self.wire = Wire(self.hardware)
@@ -164,6 +165,7 @@ class Port:
         return self.rx_used + len(frame) <= self.hardware["mac.rx_fifo_bytes"]
 
     def _accept_or_lose(self, now: int, first_bit: int, frame: bytes) -> None:
+        self.offered.append((first_bit, self._has_room(frame)))
         if not self._has_room(frame):
             self.lost.append((now, self.number, frame, "mac_rx_overflow"))
             self.counters.frames_lost += 1

@@ -60,7 +60,7 @@ class Media(SBusUnit):
         self.ports = [Port(hardware, number, self.egress, self.lost) for number in range(ports)]
         self.rx = Receive(hardware, self.rbuf.bytes, self.ports)
         self.tx = Transmit(hardware, self.tbuf.bytes, self.ports)
-        self.registers: dict[int, int] = {}
+        self.registers = {_RX_CONTROL: self.rx.control.value(), _TX_CONTROL: self.tx.control.value()}
         self.free = 0
 
     def feed(self, port: int, arrival: int, frame: bytes) -> None:
@@ -109,7 +109,7 @@ class Media(SBusUnit):
             return self.rbuf.read(address, n)
         if address + 4 * n > _BUFFERS:
             raise command.fault("outside memory", f"at {address:#x}, {n} longwords")
-        return [self._register(address + 4 * i) for i in range(n)]
+        return [self.register(address + 4 * i) for i in range(n)]
 
     def _write(self, command: Command, now: int) -> None:
         address = command.address & ~3
@@ -122,7 +122,8 @@ class Media(SBusUnit):
             for i, value in enumerate(command.data):
                 self._write_register(command, address + 4 * i, value, now)
 
-    def _register(self, address: int) -> int:
+    def register(self, address: int) -> int:
+        """What a read of a register below the buffers gives."""
         channel = _TX_SEQUENCE.get(address, CHANNELS)
         if channel < self.tx.control.channels:
             return self.tx.sequence(channel)

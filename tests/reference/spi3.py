@@ -11,7 +11,7 @@ from ixp_emu.chip.hardware import Hardware
 from .faults import FaultError
 from .mac import Port
 
-__all__ = ["CHANNELS", "Direction", "Element", "Mpacket", "Receive", "Transmit", "checksum"]
+__all__ = ["CHANNELS", "Direction", "Element", "Mpacket", "Receive", "Transmit", "checksum", "status_of"]
 
 CHANNELS = 4
 _SMALLEST_ELEMENT_BYTES = 64
@@ -38,6 +38,11 @@ class Direction:
         self.channels = hardware["msf.channels"]
         self.enabled = 0xF
         self._divide()
+
+    def value(self) -> int:
+        """The control register at the start of a run."""
+        mode, size = {1: 0, 2: 1, 4: 2}[self.channels], {64: 0, 128: 1, 256: 2}[self.element_bytes]
+        return (1 << self.channels) - 1 << 28 | mode << 20 | size << 2
 
     def write(self, value: int) -> None:
         self.enabled = value >> 28
@@ -81,6 +86,14 @@ class Element:
     number: int
     port: int
     mpacket: Mpacket
+
+
+def status_of(element: Element) -> list[int]:
+    """The receive status: two longwords."""
+    mpacket = element.mpacket
+    flags = mpacket.start << 15 | mpacket.end << 14
+    word = element.number << 24 | (len(mpacket.data) & 0xFF) << 16 | flags | element.port
+    return [word, checksum(mpacket.data)]
 
 
 @dataclass(slots=True)
@@ -194,11 +207,7 @@ class Receive:
 
     def _pair(self, channel: _ReceiveChannel, now: int) -> None:
         """The oldest full element goes to the oldest waiting thread."""
-        element = channel.full.popleft()
-        mpacket = element.mpacket
-        flags = mpacket.start << 15 | mpacket.end << 14
-        word = element.number << 24 | (len(mpacket.data) & 0xFF) << 16 | flags | element.port
-        self._status(channel, [word, checksum(mpacket.data)], now)
+        self._status(channel, status_of(channel.full.popleft()), now)
 
     def _time_out(self, channel: _ReceiveChannel, now: int) -> None:
         """The oldest waiting thread gets a null status once it has waited long enough."""

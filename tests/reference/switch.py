@@ -59,6 +59,7 @@ class Switch:
     Attributes:
         lost: (time, port, frame, cause): ``switch_unknown`` with the source port, at the frame's arrival;
             ``switch_overflow`` with the destination port, at the time it would have joined the queue.
+        unknown: (arrival, source port, frame) of each frame for no other port, lost then or not yet.
     """
 
     def __init__(self) -> None:
@@ -66,7 +67,7 @@ class Switch:
         self.lost: list[tuple[int, int, bytes, str]] = []
         self._addresses: dict[bytes, int] = {}
         self._ends: dict[int, _SwitchEnd] = {}
-        self._unknown: list[tuple[int, int, bytes]] = []
+        self.unknown: list[tuple[int, int, bytes]] = []
 
     def connect(self, port: Port, *, number: int, address: bytes, latency: int) -> None:
         """Plug in a port with its MAC address (6 bytes); ``latency`` >= 1 cycles."""
@@ -82,16 +83,14 @@ class Switch:
         """A frame that will be complete in the switch at a time."""
         destination = self._addresses.get(frame[:_ADDRESS_BYTES], source)
         if destination == source:
-            self._unknown.append((complete, source, frame))
+            self.unknown.append((complete, source, frame))
             return
         output = self.outputs[destination]
         output.joining.append((complete + output.hardware["switch.latency"], source, frame))
 
     def step(self, now: int) -> None:
         """Each output: a frame's last bit leaves, frames join, the next one starts."""
-        for unknown in [entry for entry in self._unknown if entry[0] == now]:
-            self._unknown.remove(unknown)
-            self.lost.append((*unknown, "switch_unknown"))
+        self.lost += [(*entry, "switch_unknown") for entry in self.unknown if entry[0] == now]
         for number, output in sorted(self.outputs.items()):
             sent = output.wire.end(now)
             if sent is not None:

@@ -29,7 +29,7 @@ _NEIGHBOR = 768
 _LOCAL_MEMORY = 1280
 _CTX_ENABLES = 0x018
 _GLOBAL_LM_ADDR = 8  # row of the engine's LM_ADDR copies
-_MSF_REGISTERS = (*range(0, 0x30, 4), *range(0x48, 0x2000, 4))
+_MSF_REGISTERS = (*range(0, 0x30, 4), *range(0x48, 0x1C00, 4))
 """Those that can be read: no free lists, no RBUF_ELEMENT_DONE."""
 
 

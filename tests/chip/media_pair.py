@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from ixp_emu.chip.link import initialise_link, join_link, link_bytes
-from ixp_emu.chip.switch import initialise_switch, join_switch, switch_bytes, switch_lookahead
 
 from ixp_emu.chip.chip import Memories, initialise, load_program, new_chips, schedule, set_up_ports
 from ixp_emu.chip.clock import CLOCK_STRIDE, advance_group
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import EGRESS, INGRESS, MEDIA_RX
+from ixp_emu.chip.link import initialise_link, join_link, link_bytes
 from ixp_emu.chip.media import PORT_LINK, PORT_SPI3
+from ixp_emu.chip.switch import initialise_switch, join_switch, switch_bytes, switch_lookahead
 from tests.chip.agreement import compare_engines, compare_media
 from tests.reference.chip import ReferenceChip
 from tests.reference.cluster import Cluster

@@ -40,7 +40,7 @@ class _SwitchEnd:
         return True
 
     def start(self, now: int, frame: bytes, last_bit: int) -> None:
-        self._switch.take(self.number, frame, last_bit + self.latency)
+        self._switch.take(self.number, frame, last_bit, self.latency)
 
     def arrival(self, now: int) -> tuple[int, bytes] | None:
         arriving = self._switch.outputs[self.number].arriving
@@ -57,9 +57,8 @@ class Switch:
     """Ports are known by their number over the cluster.
 
     Attributes:
-        lost: (time, port, frame, cause): ``switch_unknown`` with the source port, at the frame's arrival;
-            ``switch_overflow`` with the destination port, at the time it would have joined the queue.
-        unknown: (arrival, source port, frame) of each frame for no other port, lost then or not yet.
+        lost: (time, port, frame, cause): ``switch_unknown`` with the source port, when the last bit leaves it;
+            ``switch_overflow`` with the destination port, when it would have joined the queue.
     """
 
     def __init__(self) -> None:
@@ -67,7 +66,7 @@ class Switch:
         self.lost: list[tuple[int, int, bytes, str]] = []
         self._addresses: dict[bytes, int] = {}
         self._ends: dict[int, _SwitchEnd] = {}
-        self.unknown: list[tuple[int, int, bytes]] = []
+        self._unknown: list[tuple[int, int, bytes]] = []
 
     def connect(self, port: Port, *, number: int, address: bytes, latency: int) -> None:
         """Plug in a port with its MAC address (6 bytes); ``latency`` >= 1 cycles."""
@@ -79,18 +78,19 @@ class Switch:
         self._ends[number] = end
         port.connect(end)
 
-    def take(self, source: int, frame: bytes, complete: int) -> None:
-        """A frame that will be complete in the switch at a time."""
+    def take(self, source: int, frame: bytes, last_bit: int, latency: int) -> None:
+        """A frame whose last bit will leave its source at a time, a cable's latency away."""
         destination = self._addresses.get(frame[:_ADDRESS_BYTES], source)
         if destination == source:
-            self.unknown.append((complete, source, frame))
+            self._unknown.append((last_bit, source, frame))
             return
         output = self.outputs[destination]
-        output.joining.append((complete + output.hardware["switch.latency"], source, frame))
+        joins = last_bit + latency + output.hardware["switch.latency"]
+        output.joining.append((joins, source, frame))
 
     def step(self, now: int) -> None:
         """Each output: a frame's last bit leaves, frames join, the next one starts."""
-        self.lost += [(*entry, "switch_unknown") for entry in self.unknown if entry[0] == now]
+        self.lost += [(*entry, "switch_unknown") for entry in self._unknown if entry[0] == now]
         for number, output in sorted(self.outputs.items()):
             sent = output.wire.end(now)
             if sent is not None:

@@ -61,3 +61,45 @@ def test_bad_values_are_refused(name: str, value: int, message: str) -> None:
     with pytest.raises(InputError) as error:
         resolve_hardware(overrides={name: value})
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(("channels", "width", "ports"), [(1, 4, 16), (2, 2, 2), (4, 1, 4)])
+def test_width_and_ports_follow_from_the_channels(channels: int, width: int, ports: int) -> None:
+    hardware = resolve_hardware(overrides={"msf.channels": channels})
+    assert (hardware["msf.width_bytes"], hardware.media_ports) == (width, ports)
+    assert resolve_hardware(overrides={"msf.ports_per_channel": 4}).media_ports == 4
+    assert resolve_hardware(overrides={"msf.channels": 2, "msf.width_bytes": 1})["msf.width_bytes"] == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            {"msf.channels": 2, "msf.width_bytes": 4},
+            "hardware.msf.width_bytes: 4 bytes on each of 2 channels: SPI-3 has 4 bytes in all",
+        ),
+        (
+            {"msf.channels": 4, "msf.width_bytes": 2},
+            "hardware.msf.width_bytes: 2 bytes on each of 4 channels: SPI-3 has 4 bytes in all",
+        ),
+        (
+            {"msf.channels": 2, "msf.ports_per_channel": 4},
+            "hardware.msf.ports_per_channel: 4 ports on each of 2 channels: only a single channel is shared by ports",
+        ),
+        ({"msf.ports_per_channel": 2}, "hardware.msf.ports_per_channel: 2 is not 1, 4 or 16 (ports)"),
+        (
+            {"mac.pause_high_bytes": 8_191},
+            "hardware.mac.pause_low_bytes: 8,192 bytes, at which the peer may go on, are more than the 8,191 bytes of "
+            "hardware.mac.pause_high_bytes, above which it is paused",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(overrides: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        resolve_hardware(overrides=overrides)
+    assert str(error.value) == message
+
+
+def test_the_marks_of_pause_may_be_the_same() -> None:
+    same = {"mac.pause_high_bytes": 8_192, "mac.pause_low_bytes": 8_192}
+    assert resolve_hardware(overrides=same)["mac.pause_high_bytes"] == 8_192

@@ -112,6 +112,7 @@ class Transmitter:
         destinations: least last byte of the destination address, and how many there are (a power of two).
         most_mpackets: of a frame.
         one_in: an mpacket ends its frame with a chance of one in so many, a power of two.
+        short: mpackets of 1 byte and more, else of 61.
     """
 
     channel: int
@@ -123,10 +124,12 @@ class Transmitter:
     destinations: range = range(1)
     most_mpackets: int = 4
     one_in: int = 2
+    short: bool = True
 
     def words(self) -> Sequence[int]:
         size = len(self.elements)
-        least = min(self.element_bytes, 128)
+        least = 1 if self.short else 61
+        more = min(self.element_bytes, 128) - 1 if self.short else 3
         return words_of(
             _RANDOM
             + f"""
@@ -171,8 +174,8 @@ room#:
     alu_shf[at, --, B, element, <<{self.element_bytes.bit_length() - 1}]
     msf[write, $data[0], buffers, at, 2], ctx_swap[written]
     idle(number, {self.delay_mask})
-    alu_shf[count, {least - 1}, AND, number, >>20]
-    alu[count, count, +, 1]
+    alu_shf[count, {more}, AND, number, >>20]
+    alu[count, count, +, {least}]
     alu[control, port, OR, flags]
     alu_shf[control, control, OR, count, <<24]
     immed[flags, 0]

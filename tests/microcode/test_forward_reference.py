@@ -12,8 +12,9 @@ from ixp_emu.cluster.build import structure_words
 from ixp_emu.cluster.config import load_config
 from ixp_emu.cluster.run import ClusterRun
 from ixp_emu.isa.csr import CAP_CSRS
-from tests.chip.agreement import compare_engines
+from tests.chip.agreement import compare_engines, compare_media
 from tests.reference.chip import ReferenceChip
+from tests.reference.cluster import Cluster
 
 CONFIG = """
 schema = 1
@@ -37,10 +38,11 @@ flow_table = "{flow_table}"
 """
 
 
-def mirror(run: ClusterRun) -> ReferenceChip:
+def mirror(run: ClusterRun, where: str = "a") -> ReferenceChip:
     """A reference chip in the state the loader left the engine's chip in."""
-    machine, image = run.machine, run.images["a"]
-    chip, memories = machine.chips[0], machine.memories[0]
+    machine, image = run.machine, run.images[where]
+    index = machine.index_of[where]
+    chip, memories = machine.chips[index], machine.memories[index]
     reference = ReferenceChip(run.config.hardware, ports=len(image.chip.ports))
     addresses = reference.scratch_unit.cap_addresses
     addresses.update({name: CAP_CSRS[name].address for name in addresses})
@@ -64,8 +66,9 @@ def mirror(run: ClusterRun) -> ReferenceChip:
             memory.write_words(location.base, words)
     for index in range(len(run.frames)):
         frame = run.frames
-        port = run.into[int(frame.port[index])].number
-        reference.feed(port, int(frame.arrival[index]), frame.bytes_of(index))
+        port = run.into[int(frame.port[index])]
+        if port.chip == where:
+            reference.feed(port.number, int(frame.arrival[index]), frame.bytes_of(index))
     return reference
 
 
@@ -98,3 +101,43 @@ def test_fifty_packets_agree_with_the_reference(tmp_path: Path, sizes: str, flow
             words = memories.words[memory[0]][: 1 << 16]
             assert np.array_equal(words, reference.sram[memory[1]].read_words(0, 1 << 16))
     assert np.array_equal(memories.words[DRAM][: 1 << 16], reference.dram.read_words(0, 1 << 16))
+
+
+LINKED = """
+[chips.b]
+like = "a"
+[links.ab]
+between = ["a.2", "b.2"]
+latency_ns = 500
+[hardware]
+mac.pause = 1
+mac.pause_high_bytes = 200
+mac.pause_low_bytes = 64
+"""
+
+
+def test_two_chips_with_a_pausing_link_agree_with_the_reference(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.toml"
+    text = CONFIG.format(sizes='"imix"', flow_table="sram1") + LINKED
+    text = text.replace("offered_packets = 50", "offered_packets = 50\nmax_cycles = 30_000")
+    path.write_text(text.replace('into = ["a.0", "a.1"]', 'into = ["a.0", "a.1", "b.0"]'))
+    run = ClusterRun(load_config(path))
+    cluster = Cluster([mirror(run, name) for name in ("a", "b")])
+    ends = cluster.connect_gbe((0, 2), (1, 2), latency=300)
+    left: list[tuple[int, int, int, bytes]] = []
+    run.observer = lambda chip, log: left.extend(
+        (chip, int(log.time[i]), int(log.port[i]), log.frames.bytes_of(i)) for i in range(len(log.time))
+    )
+    run.run()
+    assert run.fault is None and {chip for chip, *_ in left} == {0, 1}
+    paused = False
+    while cluster.now < run.now:
+        cluster.step()
+        paused = paused or any(end.has_paused_peer for end in ends)
+    assert paused
+    theirs = [(number, *frame) for number, chip in enumerate(cluster.chips) for frame in chip.egress]
+    assert sorted(left) == sorted(theirs)
+    for number, name in enumerate(("a", "b")):
+        engines = sorted(engine for numbers in run.images[name].chip.engines.values() for engine in numbers)
+        assert compare_engines(run.machine.chips[number], cluster.chips[number], engines, run.now) == []
+        assert compare_media(run.machine.chips[number], cluster.chips[number]) == []

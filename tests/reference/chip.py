@@ -71,7 +71,7 @@ class ReferenceChip:
         self._dram.pull_bus, self._dram.push_bus = d_pull, d_push
         self._dram.rbuf, self._dram.tbuf = self.media.rbuf, self.media.tbuf
         self._scratch.cap.send_signal = self._send_signal
-        self.media.deliver_status = self._deliver_status
+        self.media.rx.deliver_status = self._deliver_status
         for engine in self.me:
             engine.all_engines = self.me
             engine.timestamp = self.timestamp
@@ -122,15 +122,6 @@ class ReferenceChip:
     @hash_multipliers.setter
     def hash_multipliers(self, multipliers: dict[int, list[int]]) -> None:
         self._scratch.hash_multipliers = {width: list(words) for width, words in multipliers.items()}
-
-    @property
-    def back_pressure(self) -> list[bool]:
-        return self.media.back_pressure
-
-    @property
-    def on_wire_start(self) -> dict[int, Callable[[int, bytes], None]]:
-        """Link ports: called with the first bit's time and the frame when it starts on the wire."""
-        return self.media.on_wire_start
 
     @property
     def egress(self) -> list[tuple[int, int, bytes]]:
@@ -187,9 +178,8 @@ class ReferenceChip:
             if engine.loaded:
                 engine.step(now)
         # Phase 4: media.
-        if self.media.ports:
-            self.media.receive(now)
-            self.media.transmit(now)
+        self.media.rx.step(now)
+        self.media.tx.step(now)
 
     def _schedule(self, time: int, deliver: Callable[[], None]) -> None:
         """Do something in phase 0 of ``time``."""

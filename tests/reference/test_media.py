@@ -2,36 +2,10 @@
 
 from __future__ import annotations
 
-from ixp_emu.chip.hardware import Hardware, resolve_hardware
-
 from . import ReferenceChip
-from .encode import HALT, KILL, NOP, NULL, alu, ctx_arb, dram, immed, msf, scratch, transfer
-from .media import checksum
-
-BYTE_NS = 8  # one byte on a 1 Gb/s wire
-
-
-def hardware(**overrides: int) -> Hardware:
-    return resolve_hardware(overrides={name.replace("__", ".", 1): value for name, value in overrides.items()})
-
-
-def wire(nbytes: int) -> int:
-    """ME cycles at 600 MHz: 4.8 a byte, rounded up."""
-    return -(-nbytes * 48 // 10)
-
-
-def spi(nbytes: int) -> int:
-    """ME cycles on 4 bytes at 104 MHz, rounded up."""
-    beats = -(-nbytes // 4)
-    return -(-beats * 600 // 104)
-
-
-def idle_chip(ports: int, machine: Hardware | None = None) -> ReferenceChip:
-    return ReferenceChip(machine or hardware(), ports=ports)
-
-
-def constant(register: int, value: int) -> list[int]:
-    return [immed(register, value & 0xFFFF), immed(register, value >> 16, position=2, kind=2)]
+from .encode import HALT, KILL, NOP, NULL, alu, ctx_arb, dram, msf, scratch, transfer
+from .media_times import constant, hardware, idle_chip, spi, wire
+from .spi3 import checksum
 
 
 def test_checksum_is_the_ones_complement_sum() -> None:
@@ -68,10 +42,10 @@ def test_mpackets_of_a_frame_are_ready_one_after_the_other() -> None:
     full.append(max(ready[2], full[1]) + spi(2))
     for count, time in enumerate(full):
         chip.run(time)
-        assert len(chip.media.full) == count
+        assert len(chip.media.rx.channel[0].full) == count
         chip.run(time + 1)
-        assert len(chip.media.full) == count + 1
-    assert [(m.start, m.end, len(m.data)) for _, _, m in chip.media.full] == [
+        assert len(chip.media.rx.channel[0].full) == count + 1
+    assert [(m.start, m.end, len(m.data)) for m in (element.mpacket for element in chip.media.rx.channel[0].full)] == [
         (True, False, 64),
         (False, False, 64),
         (False, True, 2),
@@ -85,8 +59,8 @@ def test_mac_overflow_loses_the_frame_and_back_pressure_delays_it() -> None:
     first, second = bytes([1]) * 1_500, bytes([2]) * 1_500
     for back_pressure in (False, True):
         chip = idle_chip(1, machine)
-        chip.back_pressure[0] = back_pressure
-        chip.media.free_elements.clear()
+        chip.media.ports[0].back_pressured = back_pressure
+        chip.media.rx.free_elements.clear()
         chip.feed(0, 0, first)
         chip.feed(0, 0, second)
         second_start = (8 + 1_500 + 4 + 12) * 48 // 10  # the earliest: a source's gap is rounded down
@@ -94,7 +68,7 @@ def test_mac_overflow_loses_the_frame_and_back_pressure_delays_it() -> None:
         assert chip.lost == ([] if back_pressure else [(second_start, 0, second, "mac_rx_overflow")])
         assert chip.media.ports[0].rx_used == 1_500
     # Room for the second frame: 1,500 - 952 = 548 bytes remain; 15 elements of 64 bytes take 960.
-    chip.media.free_elements.extend(range(15))
+    chip.media.rx.free_elements.extend(range(15))
     start = chip.now
     chip.run(start + 15 * spi(64))
     assert len(chip.media.ports[0].source) == 1
@@ -108,7 +82,7 @@ def test_ports_are_served_round_robin() -> None:
     for port in range(3):
         chip.feed(port, 0, bytes(60))
     chip.run(1_000)
-    assert [port for _, port, _ in chip.media.full] == [0, 1, 2]
+    assert [element.port for element in chip.media.rx.channel[0].full] == [0, 1, 2]
 
 
 def test_ports_that_are_always_ready_take_turns() -> None:
@@ -117,15 +91,15 @@ def test_ports_that_are_always_ready_take_turns() -> None:
     for port in range(3):
         chip.feed(port, 0, bytes(640))
     chip.run(5_000)
-    assert [port for _, port, _ in chip.media.full][:9] == [0, 1, 2] * 3
+    assert [element.port for element in chip.media.rx.channel[0].full][:9] == [0, 1, 2] * 3
 
 
 def test_transmit_waits_for_room_in_the_mac() -> None:
     # 2,048 bytes hold eight frames of 250 bytes; the SPI-3 bus is faster than the wire, so the FIFO fills.
     chip = idle_chip(1, hardware(mac__tx_fifo_bytes=2_048, msf__element_bytes=256))
     for element in range(20):
-        chip.media.registers[0x1800 + 8 * element] = 250 << 24 | 1 << 9 | 1 << 8
-        chip.media.tx_valid[element] = True
+        chip.media.tx.words[element] = 250 << 24 | 1 << 9 | 1 << 8
+        chip.media.tx.valid[element] = True
     used = 0
     while len(chip.egress) < 20:
         chip.step()
@@ -150,7 +124,7 @@ def test_transmit_pads_waits_for_order_and_keeps_the_gap() -> None:
     chip.media.tbuf.bytes[0:20] = bytes([7]) * 20
     chip.media.tbuf.bytes[64:124] = bytes([8]) * 60
     chip.run(2_000)
-    assert chip.media.tx_sequence == 2
+    assert chip.media.tx.channel[0].sequence == 2
     assert [(port, frame) for _, port, frame in chip.egress] == [(0, bytes([7]) * 20 + bytes(40)), (0, bytes([8]) * 60)]
     # 72 and 84 byte times: last bit to last bit of back-to-back minimum frames is 84 byte times, from start to start.
     first, second = (time for time, _, _ in chip.egress)
@@ -160,23 +134,16 @@ def test_transmit_pads_waits_for_order_and_keeps_the_gap() -> None:
 
 def test_transmit_times() -> None:
     chip = idle_chip(1)
-    chip.media.registers[0x1800] = 60 << 24 | 1 << 9 | 1 << 8
-    chip.media.tx_valid[0] = True
-    seen: list[tuple[int, bytes]] = []
+    chip.media.tx.words[0] = 60 << 24 | 1 << 9 | 1 << 8
+    chip.media.tx.valid[0] = True
     chip.run(1)
-    assert chip.media.tx_sequence == 0
+    assert chip.media.tx.channel[0].sequence == 0
     # Transfer from 0 to spi(60), then on the wire for 72 byte times.
     start = spi(60)
     chip.run(start + wire(72))
     assert chip.egress == []
     chip.run(start + wire(72) + 1)
     assert chip.egress == [(start + wire(72), 0, bytes(60))]
-    link = idle_chip(1)
-    link.media.registers[0x1800] = 60 << 24 | 1 << 9 | 1 << 8
-    link.media.tx_valid[0] = True
-    link.on_wire_start[0] = lambda time, frame: seen.append((time, frame))
-    link.run(1_000)
-    assert seen == [(start, bytes(60))] and link.egress == []
 
 
 def test_validating_an_element_checks_its_control_word() -> None:
@@ -245,7 +212,7 @@ def test_msf_reads_rbuf_and_the_transmit_sequence() -> None:
     words = [*constant(1, 0x2000), msf(0, count=2, a=1, signal=1, wait=1), msf(0, 0x60, xfer=2, signal=1, wait=1), KILL]
     chip.load(0, words, contexts=1)
     chip.media.rbuf.bytes[0:8] = bytes(range(8))
-    chip.media.tx_sequence = 9
+    chip.media.tx.channel[0].sequence = 9
     chip.run(300)
     assert chip.me[0].sram_in[:3] == [0x00010203, 0x04050607, 1 << 31 | 9]
 
@@ -272,8 +239,8 @@ def controlled(offset: int, value: int, *, at: int = 24) -> ReferenceChip:
 
 
 def valid(chip: ReferenceChip, element: int, nbytes: int) -> None:
-    chip.media.registers[0x1800 + 8 * element] = nbytes << 24 | 1 << 9 | 1 << 8
-    chip.media.tx_valid[element] = True
+    chip.media.tx.words[element] = nbytes << 24 | 1 << 9 | 1 << 8
+    chip.media.tx.valid[element] = True
 
 
 def test_no_receive_transfer_starts_once_receive_is_disabled() -> None:
@@ -284,7 +251,7 @@ def test_no_receive_transfer_starts_once_receive_is_disabled() -> None:
         chip = controlled(RX_CONTROL, 0, at=at)
         chip.feed(0, 0, bytes(60))
         chip.run(at + 200)
-        assert len(chip.media.full) == received, "a transfer under way goes on"
+        assert len(chip.media.rx.channel[0].full) == received, "a transfer under way goes on"
         assert chip.media.ports[0].rx_used == 60 * (1 - received)
 
 
@@ -294,16 +261,16 @@ def test_each_direction_has_its_width() -> None:
     chip.feed(0, 0, bytes(60))
     full = wire(72) + cycles
     chip.run(full)
-    assert not chip.media.full
+    assert not chip.media.rx.channel[0].full
     chip.step()
-    assert len(chip.media.full) == 1
+    assert len(chip.media.rx.channel[0].full) == 1
     # The direction that was not written keeps its width.
     valid(chip, 0, 60)
     start = chip.now
     chip.run(start + spi(60))
-    assert chip.media.tx_sequence == 0
+    assert chip.media.tx.channel[0].sequence == 0
     chip.step()
-    assert chip.media.tx_sequence == 1
+    assert chip.media.tx.channel[0].sequence == 1
 
 
 def test_each_direction_has_its_element_size() -> None:
@@ -311,8 +278,8 @@ def test_each_direction_has_its_element_size() -> None:
     data = bytes(range(130))
     chip.feed(0, 30, data)
     chip.run(2_000)
-    assert [len(mpacket.data) for _, _, mpacket in chip.media.full] == [128, 2]
-    elements = [element for element, _, _ in chip.media.full]
+    assert [len(element.mpacket.data) for element in chip.media.rx.channel[0].full] == [128, 2]
+    elements = [element.number for element in chip.media.rx.channel[0].full]
     assert [bytes(chip.media.rbuf.bytes[128 * e : 128 * e + n]) for e, n in zip(elements, (128, 2), strict=True)] == [
         data[:128],
         data[128:],
@@ -332,7 +299,7 @@ def test_the_element_size_at_the_start_of_a_transfer_counts() -> None:
     chip = controlled(RX_CONTROL, ENABLE | ELEMENT[256] << 2, at=first + first % 2 + 2)
     chip.feed(0, 0, bytes(130))
     chip.run(2_000)
-    assert [len(mpacket.data) for _, _, mpacket in chip.media.full] == [64, 66]
+    assert [len(element.mpacket.data) for element in chip.media.rx.channel[0].full] == [64, 66]
 
 
 def test_transmit_is_held_back_while_it_is_disabled() -> None:
@@ -341,7 +308,7 @@ def test_transmit_is_held_back_while_it_is_disabled() -> None:
     chip.step()
     valid(chip, 0, 60)
     chip.run(500)
-    assert chip.media.tx_valid[0] and not chip.egress
-    chip.media.tx.write(ENABLE)
+    assert chip.media.tx.valid[0] and not chip.egress
+    chip.media.tx.control.write(ENABLE)
     chip.run(500 + spi(60) + 1)
-    assert not chip.media.tx_valid[0]
+    assert not chip.media.tx.valid[0]

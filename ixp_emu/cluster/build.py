@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ixp_emu.assembler import InitialMemory, ParsedProgram, Program, assemble, parse
 from ixp_emu.cluster.config import Chip, ClusterConfig, program_file
-from ixp_emu.cluster.service import Service, load_service
+from ixp_emu.cluster.service import Service, Site, load_service
 from ixp_emu.errors import InputError
 from ixp_emu.placement.place import PlacedStructure, merge_declarations, place_structures
 
@@ -88,7 +88,7 @@ def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> Chi
     for name, engines in chip.engines.items():
         defines["ENGINES_" + name.upper().replace("-", "_")] = len(engines)
         tables = {table: str(program_file(file)) for table, file in config.tables_for(chip.name, name).items()}
-        service = load_service(config.programs[name].source, tables=tables, ports=len(chip.ports))
+        service = load_service(config.programs[name].source, tables=tables, site=Site(chip.name, config.wiring()))
         if service is not None:
             services[name] = service
             defines.update(service.defines())

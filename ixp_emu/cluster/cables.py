@@ -206,6 +206,8 @@ class CableResolver:
         for index, name in enumerate(listed):
             place = here if isinstance(table.chips, str) else (*here, index)
             for chip in self._tables.chips_of(self._source, place, name):
+                if chip == table.center:  # it may be one of those it is the center of
+                    continue
                 if chip in chips:
                     raise self._source.error(place, f'chip "{chip}" is named twice')
                 chips.append(chip)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ixp_emu.cluster.build import ChipImage, build_images, structure_words
+from ixp_emu.cluster.cables import read_port
 from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.cluster.counters import Counters, take_counters
 from ixp_emu.cluster.diagnosis import describe_fault, waiting_lines
@@ -27,7 +28,7 @@ from ixp_emu.cluster.traffic import make_traffic
 from ixp_emu.cluster.wire import Line
 from ixp_emu.errors import InputError
 
-__all__ = ["ClusterRun", "Progress", "RunResult", "read_port"]
+__all__ = ["ClusterRun", "Progress", "RunResult"]
 
 CHECK_CYCLES = 10_000
 """Cycles between two looks at whether the warm-up is over."""
@@ -88,12 +89,6 @@ class RunResult:
     measured_bits: int
     fault: str | None
     complete: bool
-
-
-def read_port(text: str) -> Port:
-    """The port of a checked name "chip.number"."""
-    chip, _, number = text.rpartition(".")
-    return Port(chip, int(number))
 
 
 class ClusterRun:

@@ -13,8 +13,9 @@ from ixp_emu import __version__
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import CONTEXTS, LATENCY_BIN_CYCLES, LATENCY_BINS, SRAM0, SRAM1, TARGET_NAMES
 from ixp_emu.cluster.build import ChipImage, target_of
+from ixp_emu.cluster.cables import read_port
 from ixp_emu.cluster.config import Chip, ClusterConfig, Port, engine_name
-from ixp_emu.cluster.run import RunResult, read_port
+from ixp_emu.cluster.run import RunResult
 from ixp_emu.isa.unsettled import changed
 from ixp_emu.report.bottleneck import find_bottleneck
 from ixp_emu.report.conservation import InternalError, check_conservation

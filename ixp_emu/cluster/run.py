@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ixp_emu.cluster.admission import admit
 from ixp_emu.cluster.build import ChipImage, build_images, structure_words
 from ixp_emu.cluster.cables import read_port
 from ixp_emu.cluster.config import ClusterConfig, Port
@@ -103,6 +104,7 @@ class ClusterRun:
     def __init__(self, config: ClusterConfig, *, threads: int = 1) -> None:
         self.config = config
         self.images = build_images(config)
+        admit(config, self.images)
         self.into = [read_port(text) for text in config.traffic.into]
         line = Line(bits_per_second=_LINE_BITS_PER_SECOND, clock_hz=config.hardware["me_clock_khz"] * 1_000)
         self._line = line

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ixp_emu.chip.layout import LINK
+from ixp_emu.chip.link import initialise_link, join_link, link_bytes
 from ixp_emu.chip.media import PORT_LINK
 from ixp_emu.errors import InputError
 
@@ -73,12 +73,11 @@ def connect(board: Board, port: int, other: Board, other_port: int, *, latency: 
         raise InputError(f"{board.name} is at cycle {board.now:,}, {other.name} at {other.now:,}", key="connect")
     if board.hardware["me_clock_khz"] != other.hardware["me_clock_khz"]:
         raise InputError(f"the clocks of {board.name} and {other.name} differ", key="connect")
-    cable = np.zeros(2, LINK)
-    for way, (sender, receiver) in enumerate((ends, ends[::-1])):
-        address = cable.ctypes.data + way * LINK.itemsize
+    cable = np.zeros((2, link_bytes(board.hardware, kind=PORT_LINK, latency=latency)), np.uint8)
+    for way, (sender, receiver) in zip(cable, (ends, ends[::-1]), strict=True):
+        initialise_link(way, board.hardware, kind=PORT_LINK, latency=latency)
         sending, receiving = sender[0].port(sender[1]).record, receiver[0].port(receiver[1]).record
-        sending["kind"], sending["link"], sending["link_latency"] = PORT_LINK, address, latency
-        receiving["source"] = address
+        join_link(sending, receiving, way, receiver[0].hardware, latency=latency)
     group, joined = board.group, other.group
     if joined is not group:
         group.boards += joined.boards

@@ -20,7 +20,7 @@ from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1
 from ixp_emu.chip.media import PORT_TRAFFIC
 from ixp_emu.chip.rings import RING_CSRS
 from ixp_emu.chip.rows import build_rows
-from ixp_emu.isa.csr import LOCAL_CSRS
+from ixp_emu.isa.csr import LOCAL_CSRS, MSF_REGISTERS
 
 __all__ = [
     "Memories",
@@ -76,6 +76,8 @@ _SPECIFICATION = {
     "msf_khz": "msf.clock_khz",
     "rbuf_bytes": "msf.rbuf_bytes",
     "tbuf_bytes": "msf.tbuf_bytes",
+    "rx_channels": "msf.channels",
+    "tx_channels": "msf.channels",
     "rx_width_bytes": "msf.width_bytes",
     "tx_width_bytes": "msf.width_bytes",
     "rx_element_bytes": "msf.element_bytes",
@@ -84,6 +86,8 @@ _SPECIFICATION = {
     "status_latency": "msf.status_latency",
     "mac_rx_bytes": "mac.rx_fifo_bytes",
     "mac_tx_bytes": "mac.tx_fifo_bytes",
+    "pause_high_bytes": "mac.pause_high_bytes",
+    "pause_low_bytes": "mac.pause_low_bytes",
 }
 _ERRATUM_ELEMENTS = (0, 9, 18, 27)
 
@@ -177,14 +181,7 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
     chip["dram_last_write"] = -1
     chip["dram_last_activate"] = -hardware["dram.activate_gap"]
     chip["refresh_due"] = hardware["dram.refresh_interval"]
-    chip["rx_end"] = chip["tx_end"] = NEVER
-    chip["rx_enabled"] = chip["tx_enabled"] = 1
-    chip["port"]["wire_end"][:] = NEVER
-    skipped = _ERRATUM_ELEMENTS if hardware["msf.rbuf_erratum"] and hardware["msf.element_bytes"] == 64 else ()
-    free = [element for element in range(int(chip["rbuf_elements"])) if element not in skipped]
-    chip["rbuf_free"][: len(free)] = free
-    chip["rbuf_free_count"] = len(free)
-    chip["rbuf_state"][free] = 1
+    _initialise_media(chip, hardware)
     for me in chip["me"]:
         me["result"] = 1  # N and Z clear
         me["file"][CONSTANTS : CONSTANTS + 256] = np.arange(256)
@@ -192,6 +189,28 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
         me["timer"][:] = -1
         me["prn"] = 1
         me["ready"] = 0xFF  # asking for no signal, once enabled
+
+
+def _initialise_media(chip: Any, hardware: Hardware) -> None:
+    """SPI-3 as the parameters say and enabled, elements free, nothing in the MACs."""
+    channels, element_bytes = hardware["msf.channels"], hardware["msf.element_bytes"]
+    enabled = (1 << channels) - 1
+    chip["rx_enabled"] = chip["tx_enabled"] = enabled
+    control = enabled << 28 | (channels // 2) << 20 | (element_bytes // 128) << 2
+    for name in ("RX_CONTROL", "TX_CONTROL"):
+        chip["msf_register"][MSF_REGISTERS[name] >> 2] = control
+    for name in ("wire_end", "switch_end", "switch_join"):
+        chip["port"][name][:] = NEVER
+    chip["channel"]["rx_end"] = chip["channel"]["tx_end"] = NEVER
+    skipped = _ERRATUM_ELEMENTS if hardware["msf.rbuf_erratum"] and element_bytes == 64 else ()
+    elements = int(chip["rbuf_elements"])
+    free = [element for element in range(elements) if element not in skipped]
+    chip["rbuf_freed"][free] = np.arange(1, len(free) + 1)
+    chip["rbuf_frees"] = len(free)
+    for number, channel in enumerate(chip["channel"][:channels]):
+        mine = [element for element in free if element * channels // elements == number]
+        channel["rbuf_free"][: len(mine)] = mine
+        channel["rbuf_free_count"] = len(mine)
 
 
 def schedule(chip: Any, agent: int, phase: int, time: int) -> None:
@@ -208,7 +227,7 @@ def set_up_ports(chip: Any, count: int) -> None:
     cycles, per = int(chip["me_khz"]) * 8, 1_000_000  # a byte takes 8 ns
     divisor = gcd(cycles, per)
     chip["ports"] = count
-    chip["rx_last_port"] = count - 1
+    chip["channel"]["rx_last_port"] = count - 1  # round robin begins with the first
     for port in chip["port"][:count]:
         port["kind"] = PORT_TRAFFIC
         port["byte_num"], port["byte_den"] = cycles // divisor, per // divisor

@@ -7,14 +7,18 @@ from typing import Any
 import numpy as np
 
 from ixp_emu.chip.buses import grant_command, pull_step, push_step
-from ixp_emu.chip.compiled import compiled, kernel, load_acquire, store_release, u
+from ixp_emu.chip.compiled import NEVER, compiled, kernel, load_acquire, store_release, u
 from ixp_emu.chip.csr import advance_prn, apply_index_writes
 from ixp_emu.chip.delivery import apply_put_writes, media_step, take_deliveries
 from ixp_emu.chip.dram import dram_step
 from ixp_emu.chip.layout import CMD_ARBITER, DELIVERY, DRAM, ENGINES, MEDIA_RX, MEDIA_TX, PULL, PUSH, UNIT
-from ixp_emu.chip.media import PORT_LINK, media_rx_step, media_tx_step
+from ixp_emu.chip.link import listens, next_event
+from ixp_emu.chip.media import PORT_LINK, PORT_SWITCH
 from ixp_emu.chip.microengine import run_engine
 from ixp_emu.chip.queues import find_first_engine, find_first_other, hasten
+from ixp_emu.chip.receive import media_rx_step
+from ixp_emu.chip.switch import find_join
+from ixp_emu.chip.transmit import media_tx_step
 from ixp_emu.chip.units import schedule_unit, unit_step
 
 __all__ = ["CLOCK_STRIDE", "advance_group", "advance_unlinked"]
@@ -24,13 +28,26 @@ CLOCK_STRIDE = 64
 
 
 @compiled
+def _look_at_link(chip: Any, port: Any) -> None:
+    """Frames and events that other chips have sent meanwhile."""
+    time = max(chip.now, chip.published)
+    if port.kind == PORT_SWITCH:
+        find_join(port)
+    hasten(chip, MEDIA_RX, 4, time)
+    if listens(port):
+        event = next_event(port.source)
+        if event != NEVER:
+            hasten(chip, MEDIA_TX, 4, max(event, time))
+
+
+@compiled
 def _run(chip: Any, until: int) -> None:
     """Execute every event of a chip before cycle ``until``, or until it asks to stop."""
     chip.until = until
     limit = until << 8
-    for index in range(chip.ports):  # frames that other chips have sent meanwhile
-        if chip.port[u(index)].kind == PORT_LINK:
-            hasten(chip, MEDIA_RX, 4, max(chip.now, chip.published))
+    for index in range(chip.ports):
+        if chip.port[u(index)].kind >= PORT_LINK:
+            _look_at_link(chip, chip.port[u(index)])
     for unit in range(5):  # what could not be served ahead of the clock, because the run ended
         if unit != DRAM:
             schedule_unit(chip, unit, chip.published)

@@ -9,7 +9,7 @@ measurement), *inferred* (arithmetic on documented facts), *assumed* (widely quo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -45,12 +45,14 @@ class Parameter:
 _PAGES = "a multiple of 65,536"
 _LONGWORDS = "a multiple of 4"
 _POWER = "a power of two"
+_POLLED = "1, 4 or 16"
 _FORMS: Mapping[str, Callable[[int], bool]] = MappingProxyType(
     {
         "": lambda value: True,
         _PAGES: lambda value: value % 65_536 == 0,
         _LONGWORDS: lambda value: value % 4 == 0,
         _POWER: lambda value: value > 0 and value & (value - 1) == 0,
+        _POLLED: lambda value: value in (1, 4, 16),
     }
 )
 """What a value must be besides within its bounds."""
@@ -241,6 +243,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         16,
         "documented",
         "1: SPHY; 4: MPHY-4; 16: MPHY-32, of which 16 are wired; one channel only",
+        form=_POLLED,
     ),
     _p("msf.element_bytes", 64, "bytes", 64, 256, "documented", "RBUF/TBUF element of the ENP-2611 board", form=_POWER),
     _p("msf.rbuf_bytes", 8_192, "bytes", 2_048, 8_192, "documented", "8 KB RBUF", form=_POWER),
@@ -325,6 +328,11 @@ class Hardware:
     def __getitem__(self, name: str) -> int:
         return self.values[name] if name in self.values else self.derived[name]
 
+    @property
+    def media_ports(self) -> int:
+        """Ports that SPI-3 carries: those that share the only channel, or one per channel."""
+        return self.values["msf.ports_per_channel"] if self.values["msf.channels"] == 1 else self.values["msf.channels"]
+
 
 def _derive(values: Mapping[str, int]) -> dict[str, int]:
     """Controller delays, so that the parts add up to the chosen idle latency (docs/hardware-model.md, section 4).
@@ -358,11 +366,47 @@ def _derive(values: Mapping[str, int]) -> dict[str, int]:
     return derived
 
 
+_SPI3_BYTES = 4
+
+
+def _settle_channels(values: dict[str, int], given: Collection[str]) -> None:
+    """Width and ports of a channel follow from the number of channels, unless they are given."""
+    channels = values["msf.channels"]
+    widest = _SPI3_BYTES // channels
+    if "msf.width_bytes" not in given:
+        values["msf.width_bytes"] = min(values["msf.width_bytes"], widest)
+    if values["msf.width_bytes"] > widest:
+        raise InputError(
+            f"{values['msf.width_bytes']} bytes on each of {channels} channels: SPI-3 has {_SPI3_BYTES} bytes in all",
+            key="hardware.msf.width_bytes",
+        )
+    if channels > 1:
+        if "msf.ports_per_channel" not in given:
+            values["msf.ports_per_channel"] = 1
+        if values["msf.ports_per_channel"] != 1:
+            raise InputError(
+                f"{values['msf.ports_per_channel']} ports on each of {channels} channels: only a single channel is "
+                "shared by ports",
+                key="hardware.msf.ports_per_channel",
+            )
+
+
+def _check_pause(values: Mapping[str, int]) -> None:
+    low, high = values["mac.pause_low_bytes"], values["mac.pause_high_bytes"]
+    if low > high:
+        raise InputError(
+            f"{low:,} bytes, at which the peer may go on, are more than the {high:,} bytes of "
+            "hardware.mac.pause_high_bytes, above which it is paused",
+            key="hardware.mac.pause_low_bytes",
+        )
+
+
 def resolve_hardware(preset: str = "ixp2400-600", overrides: Mapping[str, int] | None = None) -> Hardware:
     """Merge preset and overrides into a checked description.
 
     Raises:
-        InputError: unknown preset or parameter, a value that is no integer or out of bounds, or a negative delay.
+        InputError: unknown preset or parameter, a value that is no integer or out of bounds, a negative delay, or
+            values that contradict each other.
     """
     if preset not in PRESETS:
         raise InputError(f'no preset "{preset}"; there are {", ".join(PRESETS)}', key="hardware.preset")
@@ -382,4 +426,6 @@ def resolve_hardware(preset: str = "ixp2400-600", overrides: Mapping[str, int] |
         if not _FORMS[parameter.form](value):
             raise InputError(f"{value} is not {parameter.form} ({parameter.unit})", key=f"hardware.{name}")
         values[name] = value
+    _settle_channels(values, {*PRESETS[preset], *(overrides or {})})
+    _check_pause(values)
     return Hardware(preset, MappingProxyType(values), MappingProxyType(_derive(values)))

@@ -13,6 +13,7 @@ import numpy as np
 __all__ = [
     "AGENTS",
     "CAP_BYTES",
+    "CHANNELS",
     "CHIP",
     "CMD_ARBITER",
     "COMMAND",
@@ -68,6 +69,8 @@ STORE_WORDS = 4096
 STORE_IMAGES = 2 * ENGINES
 """Decoded control stores: image i as it means with 8 contexts, i + ENGINES the same words with 4."""
 PORTS = 16
+CHANNELS = 4
+"""Most channels of SPI-3 in a direction."""
 STRUCTURES = 64
 """Named structures a chip counts; entry 0 is (unnamed)."""
 PAGE_SHIFT = 16
@@ -280,11 +283,11 @@ MICROENGINE = np.dtype(
 
 PORT = np.dtype(
     [
-        ("kind", np.int64),  # 0 no port, 1 host traffic in and egress log out, 2 link
+        ("kind", np.int64),  # 0 no port, or a PORT_* of ixp_emu.chip.media
         ("byte_num", np.int64),  # one byte on the wire takes byte_num / byte_den cycles
         ("byte_den", np.int64),
         ("back_pressure", np.int64),
-        # ingress source: a frame table in host memory (addresses) or the ring of a link
+        # ingress source: a frame table in host memory (addresses), the LINK of a link or that of a switch's output
         ("source", np.int64),  # address of INGRESS rows, or of the LINK record
         ("source_count", np.int64),
         ("source_next", np.int64),
@@ -304,12 +307,30 @@ PORT = np.dtype(
         ("wire_next", np.int64),  # earliest next start, x byte_den
         ("link", np.int64),  # address of the outgoing LINK record
         ("link_latency", np.int64),
+        ("pause", np.int64),  # 1: the link knows pause
+        ("pausing", np.int64),  # it has paused its peer
+        ("paused", np.int64),  # its peer has paused it
+        ("peer_bytes", np.int64),  # SPI-3 link: the peer's receive FIFO
+        ("peer_used", np.int64),  # SPI-3 link: bytes sent and not known to have left it
+        # the switch this port is plugged into, and the switch's output to this port
+        ("switch", np.int64),  # address of the SWITCH record
+        ("switch_index", np.int64),
+        ("switch_join", np.int64),  # when the next frame joins the output queue, NEVER if none is known
+        ("switch_joined", np.int64),  # frames, since the start
+        ("switch_left", np.int64),
+        ("switch_bytes", np.int64),
+        ("switch_write", np.int64),  # byte position for the next frame
+        ("switch_end", np.int64),  # last bit out of the frame on the wire, NEVER if none
+        ("switch_next", np.int64),  # earliest next start, x byte_den
         # counters
         ("frames_in", np.int64),
         ("bytes_in", np.int64),
         ("frames_lost", np.int64),
         ("frames_out", np.int64),
         ("bytes_out", np.int64),
+        ("pauses", np.int64),  # XOFF sent
+        ("switch_unknown", np.int64),  # frames sent to a switch that has no other port of their address
+        ("switch_overflow", np.int64),  # frames to this port that its output queue had no room for
         ("rx_time", np.int64, (1024,)),  # first bit of each accepted frame
         ("rx_address", np.int64, (1024,)),  # its bytes
         ("rx_length", np.int32, (1024,)),
@@ -331,6 +352,37 @@ BANK = np.dtype(
     ],
     align=True,
 )
+
+CHANNEL = np.dtype(
+    [
+        # receive
+        ("rbuf_free", np.uint8, (128,)),  # FIFO of the partition's free elements
+        ("rbuf_free_head", np.int64),
+        ("rbuf_free_count", np.int64),
+        ("full_status", np.uint32, (128, 2)),
+        ("full_head", np.int64),
+        ("full_count", np.int64),
+        ("freelist", np.uint16, (64,)),
+        ("freelist_time", np.int64, (64,)),  # service that put the thread there
+        ("freelist_head", np.int64),
+        ("freelist_count", np.int64),
+        ("rx_last_port", np.int64),
+        ("rx_end", np.int64),  # end of the transfer under way, NEVER if none
+        ("rx_port", np.int64),
+        ("rx_element", np.int64),
+        ("rx_offset", np.int64),  # of the element in RBUF, bytes
+        ("rx_bytes", np.int64),
+        # transmit
+        ("tx_valid_count", np.int64),
+        ("tx_next", np.int64),  # next element in order, counted within the partition
+        ("tx_end", np.int64),
+        ("tx_element", np.int64),  # of the transfer under way
+        ("tx_offset", np.int64),  # of that element in TBUF, bytes
+        ("tx_sequence", np.int64),
+    ],
+    align=True,
+)
+"""One channel of SPI-3, both directions."""
 
 _CHIP_FIELDS: list[Any] = [
     ("keys", np.int64, (32,)),
@@ -399,6 +451,8 @@ _CHIP_FIELDS: list[Any] = [
     ("status_latency", np.int64),
     ("mac_rx_bytes", np.int64),
     ("mac_tx_bytes", np.int64),
+    ("pause_high_bytes", np.int64),
+    ("pause_low_bytes", np.int64),
     ("ports", np.int64),
     # faults
     ("fault", np.int64),
@@ -474,37 +528,21 @@ _CHIP_FIELDS: list[Any] = [
     ("ddr_count", np.int64),
     # media
     ("msf_register", np.uint32, (0x600,)),
-    ("rx_enabled", np.int64),
+    ("rx_channels", np.int64),
+    ("rx_enabled", np.int64),  # bit per channel
     ("rx_width_bytes", np.int64),
     ("rx_element_bytes", np.int64),
+    ("tx_channels", np.int64),
     ("tx_enabled", np.int64),
     ("tx_width_bytes", np.int64),
     ("tx_element_bytes", np.int64),
     ("rbuf", np.uint32, (2048,)),
     ("tbuf", np.uint32, (2048,)),
-    ("rbuf_state", np.uint8, (128,)),  # 0 in use, 1 free
-    ("rbuf_free", np.uint8, (128,)),  # FIFO of free elements
-    ("rbuf_free_head", np.int64),
-    ("rbuf_free_count", np.int64),
-    ("full_head", np.int64),
-    ("full_count", np.int64),
-    ("full_status", np.uint32, (128, 2)),
-    ("freelist_head", np.int64),
-    ("freelist_count", np.int64),
-    ("freelist", np.uint16, (64,)),
-    ("rx_last_port", np.int64),
-    ("rx_end", np.int64),  # end of the transfer under way, NEVER if none
-    ("rx_port", np.int64),
-    ("rx_element", np.int64),
-    ("rx_offset", np.int64),  # of the element in RBUF, bytes
-    ("rx_bytes", np.int64),
+    ("rbuf_freed", np.int64, (128,)),  # 0 in use, else the number of its freeing: they count from 1
+    ("rbuf_frees", np.int64),
     ("tx_control", np.uint32, (128, 2)),
     ("tx_valid", np.uint8, (128,)),
-    ("tx_valid_count", np.int64),
-    ("tx_element", np.int64),
-    ("tx_offset", np.int64),  # of the element under way in TBUF, bytes
-    ("tx_end", np.int64),
-    ("tx_sequence", np.int64),
+    ("channel", CHANNEL, (CHANNELS,)),
     ("port", PORT, (PORTS,)),
     # egress log in host memory: EGRESS rows and a byte arena
     ("egress_rows", np.int64),
@@ -539,7 +577,7 @@ _CHIP_FIELDS: list[Any] = [
     ("structure_longwords", np.int64, (TARGETS, STRUCTURES)),
     ("structure_wait", np.int64, (TARGETS, STRUCTURES)),
     ("steps", np.int64, (32,)),  # engine steps, by agent
-    ("rx_spi_busy", np.int64),
+    ("rx_spi_busy", np.int64),  # summed over the channels
     ("tx_spi_busy", np.int64),
     ("pool", COMMAND, (POOL_SLOTS,)),
     ("me", MICROENGINE, (ENGINES,)),
@@ -574,30 +612,51 @@ DDR = np.dtype(
 """One DDR command of the log."""
 EGRESS = np.dtype([("time", np.int64), ("offset", np.int64), ("length", np.int32), ("port", np.int32)], align=True)
 
-LINK_SLOTS = 256
 LINK_FRAME_BYTES = 2048
+"""Room for a frame on a link."""
 LINK = np.dtype(
     [
-        ("written", np.int64),
-        ("pad", np.int64, (7,)),
+        ("written", np.int64),  # frames
+        ("events_written", np.int64),
+        ("pad", np.int64, (6,)),
         ("read", np.int64),
-        ("pad2", np.int64, (7,)),
-        ("arrival", np.int64, (LINK_SLOTS,)),
-        ("length", np.int64, (LINK_SLOTS,)),
-        ("data", np.uint8, (LINK_SLOTS, LINK_FRAME_BYTES)),
+        ("events_read", np.int64),
+        ("pad2", np.int64, (6,)),
+        ("slots", np.int64),  # frames it has room for, a power of two
+        ("event_slots", np.int64),  # likewise
+        ("pad3", np.int64, (6,)),
     ],
     align=True,
 )
-"""One direction of a link: a ring written by one chip and read by one other."""
+"""Head of one direction of a link: a ring of frames and one of events, each written by one chip and read by one other.
+
+Behind it, by slot: ``arrival``, ``length`` and ``offset`` (from the record's begin) of frames, int64 each; ``time`` and
+``value`` of events, int64 each; then the frames' bytes. The output queue of a switch is such a record too.
+"""
+
+SWITCH = np.dtype(
+    [
+        ("ports", np.int64),
+        ("latency", np.int64),  # last bit of a frame to its output queue
+        ("buffer_bytes", np.int64),
+        ("link_bytes", np.int64),  # of one LINK between two ports
+        ("output_bytes", np.int64),  # of one LINK that is an output queue
+        ("address", np.int64, (PORTS,)),  # MAC address by port
+        ("pad", np.int64, (3,)),
+    ],
+    align=True,
+)
+"""Head of a switch. Behind it: the output queue of each port; then a LINK per pair of ports, the receiver first."""
 __all__ += [
     "BANK",
+    "CHANNEL",
     "DDR",
     "EGRESS",
     "INGRESS",
     "LINK",
     "LINK_FRAME_BYTES",
-    "LINK_SLOTS",
     "PORT",
     "QUEUE",
     "STORE_WORDS",
+    "SWITCH",
 ]

@@ -112,18 +112,19 @@ def reset_media(chip: Any) -> None:
     A transfer under way is dropped. What the MACs hold stays there. Also the state of a chip that starts cold.
     """
     now = int(chip["published"]) - 1
-    if chip["rx_end"] != NEVER:
-        chip["rx_spi_busy"] -= int(chip["rx_end"]) - (now + 1)
-    if chip["tx_end"] != NEVER:
-        chip["tx_spi_busy"] -= int(chip["tx_end"]) - (now + 1)
-        control = int(chip["tx_control"][int(chip["tx_element"]), 0])
-        chip["port"]["tx_bytes"][control & 0xF] -= control >> 24
-    chip["rx_end"] = chip["tx_end"] = NEVER
-    for field in ("freelist", "full", "rbuf_free"):
-        chip[f"{field}_head"] = chip[f"{field}_count"] = 0
-    chip["rbuf_state"][:] = 0
+    for channel in chip["channel"]:
+        if channel["rx_end"] != NEVER:
+            chip["rx_spi_busy"] -= int(channel["rx_end"]) - (now + 1)
+        if channel["tx_end"] != NEVER:
+            chip["tx_spi_busy"] -= int(channel["tx_end"]) - (now + 1)
+            control = int(chip["tx_control"][int(channel["tx_element"]), 0])
+            chip["port"]["tx_bytes"][control & 0xF] -= control >> 24
+        channel["rx_end"] = channel["tx_end"] = NEVER
+        for field in ("freelist", "full", "rbuf_free"):
+            channel[f"{field}_head"] = channel[f"{field}_count"] = 0
+        channel["tx_valid_count"] = channel["tx_next"] = channel["tx_sequence"] = 0
+    chip["rbuf_freed"][:] = 0
     chip["tx_valid"][:] = 0
-    chip["tx_valid_count"] = chip["tx_element"] = chip["tx_sequence"] = 0
     for register in ("RX_CONTROL", "TX_CONTROL"):
         write_msf(chip, MSF_REGISTERS[register], 0, now)
 

@@ -7,7 +7,7 @@ from typing import Any
 from ixp_emu.chip.codes import MASTER_MSF, Command, Fault
 from ixp_emu.chip.compiled import compiled, s64, small, u
 from ixp_emu.chip.delivery import bus_of, complete, free_inlet, reply
-from ixp_emu.chip.layout import MEDIA_RX, MEDIA_TX, MSF
+from ixp_emu.chip.layout import CHANNELS, MEDIA_RX, MEDIA_TX, MSF
 from ixp_emu.chip.queues import fail, fail_command, hasten, pop, release
 from ixp_emu.isa.csr import MSF_REGISTERS
 
@@ -16,11 +16,13 @@ __all__ = ["read_register", "serve_msf", "write_register"]
 _FREELIST = MSF_REGISTERS["RX_THREAD_FREELIST_0"]
 _ELEMENT_DONE = MSF_REGISTERS["RBUF_ELEMENT_DONE"]
 _TX_SEQUENCE = MSF_REGISTERS["TX_SEQUENCE_0"]
+_TIMEOUT = MSF_REGISTERS["RX_THREAD_FREELIST_TIMEOUT_0"]
 _ELEMENT_CONTROL = MSF_REGISTERS["TBUF_ELEMENT_CONTROL"]
 _RX_CONTROL = MSF_REGISTERS["RX_CONTROL"]
 _TX_CONTROL = MSF_REGISTERS["TX_CONTROL"]
 _BUFFER = MSF_REGISTERS["RBUF"]
 _END = 0x4000
+_PORT = 0x1F
 
 
 @compiled
@@ -30,17 +32,18 @@ def read_register(chip: Any, address: int) -> int:
         return s64(chip.rbuf[u((address - _BUFFER) >> 2)])
     if address >= _ELEMENT_CONTROL:
         return s64(chip.tx_control[u(((address - _ELEMENT_CONTROL) >> 3) & 127), u((address >> 2) & 1)])
-    if address == _TX_SEQUENCE:
-        empty = 1 if chip.tx_valid_count == 0 else 0
-        return s64((empty << 31) | (chip.tx_sequence & 0xFF))
+    if address >= _TX_SEQUENCE and address < _TX_SEQUENCE + 4 * chip.tx_channels:
+        channel = chip.channel[u((address - _TX_SEQUENCE) >> 2)]
+        empty = 1 if channel.tx_valid_count == 0 else 0
+        return s64((empty << 31) | (channel.tx_sequence & 0xFF))
     return s64(chip.msf_register[u(address >> 2)])
 
 
 @small
-def _width(control: int) -> int:
-    """Bytes a clock of SPI-3 in a direction with a RX_CONTROL or TX_CONTROL."""
+def _channels(control: int) -> int:
+    """Channels of a direction with a RX_CONTROL or TX_CONTROL."""
     code = (control >> 20) & 3
-    return 4 if code == 0 else (1 if code == 2 else 2)
+    return 1 if code == 0 else (4 if code == 2 else 2)
 
 
 @small
@@ -49,22 +52,56 @@ def _element(control: int) -> int:
     return 64 << min((control >> 2) & 3, 2)
 
 
+@small
+def _partition(elements: int, channels: int, element: int) -> int:
+    """The channel an element belongs to; one that there is no more with larger elements, to the last."""
+    return min(element // (elements // channels), channels - 1)
+
+
+@compiled
+def _free_element(chip: Any, element: int) -> None:
+    """Put an element on its channel's list."""
+    channel = chip.channel[u(_partition(chip.rbuf_elements, chip.rx_channels, element))]
+    channel.rbuf_free[u((channel.rbuf_free_head + channel.rbuf_free_count) & 127)] = element
+    channel.rbuf_free_count += 1
+
+
 @compiled
 def _control_receive(chip: Any, control: int) -> None:
     """RX_CONTROL was written; a transfer under way goes on as it began."""
-    chip.rx_enabled = 1 if control >> 28 else 0
-    chip.rx_width_bytes = _width(control)
+    chip.rx_enabled = (control >> 28) & 0xF
+    chip.rx_channels = _channels(control)
+    chip.rx_width_bytes = 4 // chip.rx_channels
     chip.rx_element_bytes = _element(control)
     chip.rbuf_elements = chip.rbuf_bytes // chip.rx_element_bytes
+    for number in range(CHANNELS):
+        chip.channel[u(number)].rbuf_free_count = 0
+    last = 0
+    while True:  # elements in the order of their freeing
+        element = -1
+        for other in range(128):
+            freed = chip.rbuf_freed[u(other)]
+            if freed > last and (element < 0 or freed < chip.rbuf_freed[u(element)]):
+                element = other
+        if element < 0:
+            break
+        last = chip.rbuf_freed[u(element)]
+        _free_element(chip, element)
 
 
 @compiled
 def _control_transmit(chip: Any, control: int) -> None:
     """TX_CONTROL was written; a transfer under way goes on as it began."""
-    chip.tx_enabled = 1 if control >> 28 else 0
-    chip.tx_width_bytes = _width(control)
+    chip.tx_enabled = (control >> 28) & 0xF
+    chip.tx_channels = _channels(control)
+    chip.tx_width_bytes = 4 // chip.tx_channels
     chip.tx_element_bytes = _element(control)
     chip.tbuf_elements = chip.tbuf_bytes // chip.tx_element_bytes
+    for number in range(CHANNELS):
+        chip.channel[u(number)].tx_valid_count = 0
+    for element in range(128):
+        if chip.tx_valid[u(element)]:
+            chip.channel[u(_partition(chip.tbuf_elements, chip.tx_channels, element))].tx_valid_count += 1
 
 
 @compiled
@@ -72,7 +109,7 @@ def _validate(chip: Any, element: int, time: int, engine: int, media: int) -> No
     """The second control longword was written: check the first and let the element go."""
     control = s64(chip.tx_control[u(element), u(0)])
     count = control >> 24
-    port = control & 0xF
+    port = control & _PORT
     if chip.tx_valid[u(element)]:
         fail(chip, Fault.TBUF_VALID, time, engine, 0, element)
         return
@@ -80,8 +117,12 @@ def _validate(chip: Any, element: int, time: int, engine: int, media: int) -> No
     if count == 0 or count > chip.tx_element_bytes or port >= chip.ports or element >= chip.tbuf_elements:
         fail(chip, Fault.TBUF_CONTROL, time, engine, starts, control)
         return
+    number = _partition(chip.tbuf_elements, chip.tx_channels, element)
+    if chip.tx_channels > 1 and port != number:
+        fail(chip, Fault.TBUF_CONTROL, time, engine, starts, control)
+        return
     chip.tx_valid[u(element)] = 1
-    chip.tx_valid_count += 1
+    chip.channel[u(number)].tx_valid_count += 1
     hasten(chip, MEDIA_TX, 4, media)
 
 
@@ -96,22 +137,25 @@ def write_register(chip: Any, address: int, value: int, time: int, engine: int, 
         chip.tx_control[u(element), u(half)] = value
         if half:
             _validate(chip, element, time, engine, media)
-    elif address == _FREELIST:
-        if chip.freelist_count >= chip.freelist_depth:
+    elif address >= _FREELIST and address < _FREELIST + 4 * chip.rx_channels:
+        channel = chip.channel[u((address - _FREELIST) >> 2)]
+        if channel.freelist_count >= chip.freelist_depth:
             fail(chip, Fault.FREELIST_FULL, time, engine, 0, value & 0xFFFF)
             return
-        chip.freelist[u((chip.freelist_head + chip.freelist_count) & 63)] = value & 0xFFFF
-        chip.freelist_count += 1
+        at = u((channel.freelist_head + channel.freelist_count) & 63)
+        channel.freelist[at] = value & 0xFFFF
+        channel.freelist_time[at] = time
+        channel.freelist_count += 1
         chip.last_change = time
         hasten(chip, MEDIA_RX, 4, media)
     elif address == _ELEMENT_DONE:
         element = value & 0x7F
-        if element >= chip.rbuf_elements or chip.rbuf_state[u(element)]:
+        if element >= chip.rbuf_elements or chip.rbuf_freed[u(element)]:
             fail(chip, Fault.ELEMENT_FREE, time, engine, 0, element)
             return
-        chip.rbuf_state[u(element)] = 1
-        chip.rbuf_free[u((chip.rbuf_free_head + chip.rbuf_free_count) & 127)] = element
-        chip.rbuf_free_count += 1
+        chip.rbuf_frees += 1
+        chip.rbuf_freed[u(element)] = chip.rbuf_frees
+        _free_element(chip, element)
         hasten(chip, MEDIA_RX, 4, media)
     else:
         chip.msf_register[u(address >> 2)] = value
@@ -121,6 +165,8 @@ def write_register(chip: Any, address: int, value: int, time: int, engine: int, 
         elif address == _TX_CONTROL:
             _control_transmit(chip, value)
             hasten(chip, MEDIA_TX, 4, media)
+        elif address >= _TIMEOUT and address < _TIMEOUT + 4 * CHANNELS:
+            hasten(chip, MEDIA_RX, 4, media)
 
 
 @compiled

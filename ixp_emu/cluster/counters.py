@@ -85,7 +85,8 @@ def take_counters(chips: npt.NDArray[Any], now: int) -> Counters:
     dram_busy = values["unit_busy"][:, DRAM]
     dram_busy -= np.minimum(np.maximum(chips["dram_bus_free"] - now, 0), dram_busy)
     for busy, end in (("rx_spi_busy", "rx_end"), ("tx_spi_busy", "tx_end")):
-        values[busy] -= np.where(chips[end] == NEVER, 0, np.maximum(chips[end] - now, 0))
+        ends = chips["channel"][end]
+        values[busy] -= np.where(ends == NEVER, 0, np.maximum(ends - now, 0)).sum(axis=1)
     for name in _PORT_FIELDS:
         values[f"port_{name}"] = chips["port"][name].astype(np.int64)
     accounts = [cycle_accounts(chip, now) for chip in chips]

@@ -72,8 +72,10 @@ def waiting_lines(name: str, chip: Any, image: ChipImage) -> Iterator[str]:
 
 def _on_free_list(chip: Any) -> set[tuple[int, int]]:
     """(ME, context) of the threads that wait for an mpacket."""
-    head, count = int(chip["freelist_head"]), int(chip["freelist_count"])
-    entries = [int(chip["freelist"][(head + number) & _FREE_LIST_ENTRIES]) for number in range(count)]
+    entries = []
+    for channel in chip["channel"]:
+        head, count = int(channel["freelist_head"]), int(channel["freelist_count"])
+        entries += [int(channel["freelist"][(head + number) & _FREE_LIST_ENTRIES]) for number in range(count)]
     return {(entry >> 7 & 7, entry >> 4 & 7) for entry in entries}
 
 

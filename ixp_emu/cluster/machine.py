@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,11 +13,13 @@ import numpy.typing as npt
 
 from ixp_emu.chip.chip import Memories, bind_memories, initialise, new_chips, schedule, set_up_ports
 from ixp_emu.chip.clock import CLOCK_STRIDE, advance_group
-from ixp_emu.chip.layout import EGRESS, INGRESS, LINK, MEDIA_RX
+from ixp_emu.chip.layout import EGRESS, INGRESS, MEDIA_RX
+from ixp_emu.chip.link import initialise_link, join_link, link_bytes
 from ixp_emu.chip.media import PORT_LINK
 from ixp_emu.cluster.build import ChipImage, load_image
 from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.cluster.frames import Frames
+from ixp_emu.cluster.topology import Link
 
 __all__ = ["EgressLog", "Machine"]
 
@@ -70,7 +72,10 @@ class Machine:
         self.memories = [Memories(config.hardware) for _ in names]
         self.clocks = np.zeros(len(names) * CLOCK_STRIDE // 8, np.int64)
         self.latency = np.zeros((len(names), len(names)), np.int64)
-        self.links = np.zeros(2 * len(config.links), LINK)
+        self._link_bytes = [
+            link_bytes(config.hardware, kind=PORT_LINK, latency=link.latency) for link in config.links.values()
+        ]
+        self.links = np.zeros(2 * sum(self._link_bytes), np.uint8)
         self.port_numbers: dict[Port, int] = {}
         self.ingress: dict[int, npt.NDArray[Any]] = {}
         self._arena = np.zeros(0, np.uint8)
@@ -97,13 +102,20 @@ class Machine:
             self.port_numbers[Port(name, number)] = len(self.port_numbers)
 
     def _set_up_links(self) -> None:
-        for link in self.config.links.values():
-            for end, other in (link.between, reversed(link.between)):
-                sender, receiver = self.index_of[end.chip], self.index_of[other.chip]
-                self.chips[sender]["port"][end.number]["kind"] = PORT_LINK
-                self.chips[sender]["port"][end.number]["link_latency"] = link.latency
-                known = int(self.latency[sender, receiver])
-                self.latency[sender, receiver] = min(known, link.latency) if known else link.latency
+        for link, (end, other), block in self._directions():
+            initialise_link(block, self.config.hardware, kind=PORT_LINK, latency=link.latency)
+            sender, receiver = self.index_of[end.chip], self.index_of[other.chip]
+            known = int(self.latency[sender, receiver])
+            self.latency[sender, receiver] = min(known, link.latency) if known else link.latency
+
+    def _directions(self) -> Iterator[tuple[Link, tuple[Port, Port], npt.NDArray[np.uint8]]]:
+        """Every direction of every link, sender first, with the part of ``links`` that holds it."""
+        at = 0
+        for link, size in zip(self.config.links.values(), self._link_bytes, strict=True):
+            first, second = link.between
+            for ends in ((first, second), (second, first)):
+                yield link, ends, self.links[at : at + size]
+                at += size
 
     def _make_groups(self, threads: int) -> list[npt.NDArray[np.int64]]:
         """Chips per worker: closely linked chips together, then as even as it goes."""
@@ -133,13 +145,9 @@ class Machine:
             chip["egress_capacity"] = _EGRESS_ROWS
             chip["egress_arena"] = self._egress_arena[index].ctypes.data
             chip["egress_arena_bytes"] = _EGRESS_BYTES
-        size = LINK.itemsize
-        for number, link in enumerate(self.config.links.values()):
-            first, second = link.between
-            for way, (end, other) in enumerate(((first, second), (second, first))):
-                address = self.links.ctypes.data + (2 * number + way) * size
-                self.chips[self.index_of[end.chip]]["port"][end.number]["link"] = address
-                self.chips[self.index_of[other.chip]]["port"][other.number]["source"] = address
+        for link, ends, block in self._directions():
+            sender, receiver = (self.chips[self.index_of[end.chip]]["port"][end.number] for end in ends)
+            join_link(sender, receiver, block, self.config.hardware, latency=link.latency)
 
     def feed(self, frames: Frames, ports: Sequence[Port], *, back_pressure: bool) -> None:
         """Offer frames: ``frames.port`` indexes ``ports``; in order of arrival per port."""

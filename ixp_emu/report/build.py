@@ -241,7 +241,8 @@ def _buses(values: Mapping[str, npt.NDArray[np.int64]], hardware: Hardware, cycl
                 wait_cycles=int(values[f"{way}_wait"][bus]),
             )
     for field, name in (("rx_spi_busy", "SPI-3 receive"), ("tx_spi_busy", "SPI-3 transmit")):
-        yield BusReport(name=name, grants=None, utilisation=_share(int(values[field]), cycles), wait_cycles=None)
+        share = _share(int(values[field]), cycles * hardware["msf.channels"])
+        yield BusReport(name=name, grants=None, utilisation=share, wait_cycles=None)
 
 
 def _port(values: Mapping[str, npt.NDArray[np.int64]], port: Port, config: ClusterConfig, cycles: int) -> PortReport:

@@ -432,7 +432,7 @@ def test_a_cold_chip_receives_nothing() -> None:
     assert board.chip["rx_spi_busy"] == 0  # enabled, but without elements
     board.host.write(0xC8000044, 7)
     board.run(2_000)
-    assert board.chip["full_count"] == 1
+    assert board.chip["channel"][0]["full_count"] == 1
     assert board.host.read(0xC8002000 + 64 * 7) == 0
 
 
@@ -473,6 +473,6 @@ def test_host_media_writes_act_in_the_next_cycle() -> None:
         board.host.write(0xC8000044, 1)
         cycles = -(-(15 * 600_000) // 104_000)  # 15 longwords at 104 MHz
         board.run(cycles)  # from write_at on: the transfer ends cycles later, at write_at + cycles
-        assert board.chip["full_count"] == 0
+        assert board.chip["channel"][0]["full_count"] == 0
         board.run(1)
-        assert board.chip["full_count"] == 1
+        assert board.chip["channel"][0]["full_count"] == 1

@@ -69,14 +69,17 @@ def test_a_cold_chip_receives_when_it_is_enabled_and_has_an_element() -> None:
         writes = [(_RX_CONTROL, _ON), (_DONE, 5)]
         chip.run(_LATE)
         for step in order:
-            assert int(chip.chip["rx_end"]) == NEVER
+            assert int(chip.chip["channel"][0]["rx_end"]) == NEVER
             assert int(chip.chip["port"][0]["rx_bytes"]) == 60
             now = int(chip.chip["published"]) - 1
             chip.write(*writes[step], now)
             chip.run(now + 101)
         end = now + 1 + chip.spi(60, 4)
-        assert (int(chip.chip["rx_end"]), int(chip.chip["full_count"])) == (NEVER if end <= now + 100 else end, 1)
-        assert int(chip.chip["full_status"][0, 0]) == 5 << 24 | 60 << 16 | 1 << 15 | 1 << 14
+        assert (int(chip.chip["channel"][0]["rx_end"]), int(chip.chip["channel"][0]["full_count"])) == (
+            NEVER if end <= now + 100 else end,
+            1,
+        )
+        assert int(chip.chip["channel"][0]["full_status"][0, 0]) == 5 << 24 | 60 << 16 | 1 << 15 | 1 << 14
         assert int(chip.chip["last_change"]) == end
 
 
@@ -91,14 +94,14 @@ def test_rx_control_sets_width_and_element_size(width: int, width_bytes: int, si
         chip.write(_DONE, element, _LATE - 1)
     first = _LATE + chip.spi(element_bytes, width_bytes)
     chip.run(_LATE + 1)
-    assert int(chip.chip["rx_end"]) == first
+    assert int(chip.chip["channel"][0]["rx_end"]) == first
     left = min(300 - element_bytes, element_bytes)
     chip.run(first + 1)
-    assert int(chip.chip["rx_end"]) == first + chip.spi(left, width_bytes)
+    assert int(chip.chip["channel"][0]["rx_end"]) == first + chip.spi(left, width_bytes)
     chip.run(first + 2_000)
     sent = 0
     for number, (element, count) in enumerate(((3, element_bytes), (7, left))):
-        status = int(chip.chip["full_status"][number, 0])
+        status = int(chip.chip["channel"][0]["full_status"][number, 0])
         assert (status >> 24, status >> 16 & 0xFF) == (element, count & 0xFF)
         words = [read_msf(chip.chip, _BUFFER + element * element_bytes + 4 * word) for word in range(count // 4)]
         assert b"".join(word.to_bytes(4, "big") for word in words) == data[sent : sent + count]
@@ -114,7 +117,7 @@ def test_a_transfer_under_way_goes_on_as_it_began() -> None:
     for element in (9, 4):
         chip.write(_DONE, element, -1)
     chip.run(_LATE)
-    start = int(chip.chip["rx_end"])
+    start = int(chip.chip["channel"][0]["rx_end"])
     assert start == NEVER  # both elements are full: the rest waits
     chip = cold(data)
     chip.run(_LATE)
@@ -124,10 +127,10 @@ def test_a_transfer_under_way_goes_on_as_it_began() -> None:
     end = _LATE + chip.spi(64, 4)
     chip.run(_LATE + 3)
     chip.write(_RX_CONTROL, _ON | 2 << 20 | 1 << 2, _LATE + 2)
-    assert int(chip.chip["rx_end"]) == end
+    assert int(chip.chip["channel"][0]["rx_end"]) == end
     chip.run(end + 1)
     assert read_msf(chip.chip, _BUFFER + 9 * 64) == int.from_bytes(data[:4], "big")
-    assert int(chip.chip["rx_end"]) == end + chip.spi(128, 1)
+    assert int(chip.chip["channel"][0]["rx_end"]) == end + chip.spi(128, 1)
     chip.run(end + 2_000)
     assert read_msf(chip.chip, _BUFFER + 4 * 128) == int.from_bytes(data[64:68], "big")
 
@@ -141,7 +144,7 @@ def test_a_disabled_receiver_finishes_its_transfer_and_begins_none() -> None:
     chip.run(_LATE + 2)
     chip.write(_RX_CONTROL, 0, _LATE + 1)
     chip.run(_LATE + 2_000)
-    assert (int(chip.chip["full_count"]), int(chip.chip["rx_end"])) == (1, NEVER)
+    assert (int(chip.chip["channel"][0]["full_count"]), int(chip.chip["channel"][0]["rx_end"])) == (1, NEVER)
     assert int(chip.chip["port"][0]["rx_bytes"]) == 64
     assert int(chip.chip["rx_spi_busy"]) == chip.spi(64, 4)
 
@@ -155,9 +158,9 @@ def test_an_engine_enables_receive_at_its_service() -> None:
     path = Path(chip.hardware)
     service = path.pulled(path.arrival(4_004), 1)
     chip.run(service)
-    assert int(chip.chip["rx_end"]) == NEVER
+    assert int(chip.chip["channel"][0]["rx_end"]) == NEVER
     chip.run(service + 1)
-    assert int(chip.chip["rx_end"]) == service + chip.spi(60, 4)
+    assert int(chip.chip["channel"][0]["rx_end"]) == service + chip.spi(60, 4)
     assert read_msf(chip.chip, _RX_CONTROL) == _ON
 
 
@@ -167,7 +170,7 @@ def test_a_thread_of_the_hosts_free_list_gets_its_status() -> None:
     chip.write(_RX_CONTROL, _ON, -1)
     chip.write(_DONE, 5, -1)
     chip.run(_LATE)
-    assert int(chip.chip["full_count"]) == 1
+    assert int(chip.chip["channel"][0]["full_count"]) == 1
     chip.write(_FREELIST, 9 << 12 | 5 << 7 | 2 << 4 | 3, _LATE - 1)
     time = Path(chip.hardware).pushed(_LATE + chip.hardware["msf.status_latency"], 2)
     chip.run(time)
@@ -200,14 +203,14 @@ def test_tx_control_sets_width_and_element_size(width: int, width_bytes: int, si
         chip.write(_ELEMENT_CONTROL + 8 * element, control, -1)
         chip.write(_ELEMENT_CONTROL + 8 * element + 4, 0, -1)
     chip.run(1_000)
-    assert (int(chip.chip["tx_end"]), int(chip.chip["tx_valid_count"])) == (NEVER, 2)
+    assert (int(chip.chip["channel"][0]["tx_end"]), int(chip.chip["channel"][0]["tx_valid_count"])) == (NEVER, 2)
     assert read_msf(chip.chip, MSF_REGISTERS["TX_SEQUENCE_0"]) == 0
     chip.write(_TX_CONTROL, _ON | width << 20 | size << 2, 999)
     first = 1_000 + chip.spi(element_bytes - 4, width_bytes)
     chip.run(1_001)
-    assert int(chip.chip["tx_end"]) == first
+    assert int(chip.chip["channel"][0]["tx_end"]) == first
     chip.run(first + 1)
-    assert int(chip.chip["tx_end"]) == first + chip.spi(60, width_bytes)
+    assert int(chip.chip["channel"][0]["tx_end"]) == first + chip.spi(60, width_bytes)
     chip.run(first + 1_000)
     assert read_msf(chip.chip, MSF_REGISTERS["TX_SEQUENCE_0"]) == 1 << 31 | 2
     assert bytes(chip.chip["port"][0]["tx_data"][: len(data)]) == data
@@ -255,14 +258,15 @@ def test_reset_drops_what_is_under_way_and_forgets_the_rest() -> None:
     wire = -(-(8 + 64) * chip.hardware["me_clock_khz"] // 125_000)
     chip.run(wire + 10)
     record = chip.chip
-    assert int(record["rx_end"]) == wire + chip.spi(60, 4)
+    assert int(record["channel"][0]["rx_end"]) == wire + chip.spi(60, 4)
     reset_media(record)
     assert int(record["rx_spi_busy"]) == 10
     assert int(record["port"][0]["rx_bytes"]) == 60
-    assert (int(record["rx_end"]), int(record["tx_end"])) == (NEVER, NEVER)
-    for field in ("freelist_count", "full_count", "rbuf_free_count", "tx_valid_count", "tx_element", "rx_enabled"):
-        assert int(record[field]) == 0, field
-    assert not record["rbuf_state"].any() and not record["tx_valid"].any()
+    assert (int(record["channel"][0]["rx_end"]), int(record["channel"][0]["tx_end"])) == (NEVER, NEVER)
+    for field in ("freelist_count", "full_count", "rbuf_free_count", "tx_valid_count", "tx_next"):
+        assert int(record["channel"][0][field]) == 0, field
+    assert int(record["rx_enabled"]) == 0
+    assert not record["rbuf_freed"].any() and not record["tx_valid"].any()
     assert (read_msf(record, _RX_CONTROL), read_msf(record, _TX_CONTROL)) == (0, 0)
     assert read_msf(record, MSF_REGISTERS["TX_SEQUENCE_0"]) == 1 << 31
     chip.run(_LATE)
@@ -270,7 +274,7 @@ def test_reset_drops_what_is_under_way_and_forgets_the_rest() -> None:
     for element in (1, 2, 3):
         chip.write(_DONE, element, _LATE - 1)
     chip.run(2 * _LATE)
-    assert [int(status) >> 24 for status in record["full_status"][:3, 0]] == [1, 2, 3]
+    assert [int(status) >> 24 for status in record["channel"][0]["full_status"][:3, 0]] == [1, 2, 3]
     assert read_msf(record, _BUFFER + 64) == int.from_bytes(frame(4), "big")
     assert int(record["fault"]) == Fault.NONE
 
@@ -280,7 +284,7 @@ def test_reset_gives_back_what_a_transmit_transfer_had_reserved() -> None:
     chip.write(_ELEMENT_CONTROL, 60 << 24 | _SOP | _EOP, -1)
     chip.write(_ELEMENT_CONTROL + 4, 0, -1)
     chip.run(10)
-    assert (int(chip.chip["tx_end"]), int(chip.chip["port"][0]["tx_bytes"])) == (chip.spi(60, 4), 60)
+    assert (int(chip.chip["channel"][0]["tx_end"]), int(chip.chip["port"][0]["tx_bytes"])) == (chip.spi(60, 4), 60)
     reset_media(chip.chip)
     assert int(chip.chip["port"][0]["tx_bytes"]) == 0
     assert int(chip.chip["tx_spi_busy"]) == 10
@@ -291,4 +295,4 @@ def test_other_registers_hold_what_was_written() -> None:
     for name in ("HWM_CONTROL", "RX_THREAD_FREELIST_1", "RX_THREAD_FREELIST_3", "TX_MPHY_POLL_LIMIT"):
         chip.write(MSF_REGISTERS[name], 0x12345678, -1)
         assert read_msf(chip.chip, MSF_REGISTERS[name]) == 0x12345678
-    assert int(chip.chip["freelist_count"]) == 0
+    assert int(chip.chip["channel"][0]["freelist_count"]) == 0

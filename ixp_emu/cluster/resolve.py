@@ -171,11 +171,10 @@ def resolve_chip(source: ConfigSource, name: str, document: Document, tables: Ch
 
 def _check_channels(source: ConfigSource, path: KeyPath, chip: str, ports: int, hardware: Hardware) -> None:
     """The SPI-3 channels carry the chip's ports (docs/hardware-model.md, section 6)."""
-    channels, shared = hardware["msf.channels"], hardware["msf.ports_per_channel"]
-    carried = shared if channels == 1 else channels
+    channels, shared, carried = hardware["msf.channels"], hardware["msf.ports_per_channel"], hardware.media_ports
     if ports > carried:
-        kinds = {1: " SPHY", 4: " MPHY-4", 16: " MPHY-32"}
-        mode = f"{channels}x{8 * hardware['msf.width_bytes']}{kinds.get(shared, '') if channels == 1 else ''}"
+        kind = {1: " SPHY", 4: " MPHY-4", 16: " MPHY-32"}[shared] if channels == 1 else ""
+        mode = f"{channels}x{8 * hardware['msf.width_bytes']}{kind}"
         raise source.error(path, f"chip {chip}: {ports} ports; {mode} carries {carried}")
 
 

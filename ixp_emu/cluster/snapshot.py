@@ -53,7 +53,7 @@ def take_snapshot(run: ClusterRun) -> Snapshot:
     arrays: dict[str, npt.NDArray[Any]] = {
         "chips": _bytes_of(machine).copy(),
         "clocks": machine.clocks.copy(),
-        "links": machine.links.copy(),
+        "links": machine.cabling.memory.copy(),
     }
     for index, chip in enumerate(machine.chips):
         for target, pages in _dirty_pages(chip).items():
@@ -91,7 +91,7 @@ def restore_snapshot(run: ClusterRun, snapshot: Snapshot) -> None:
     sources = [[int(port["source"]) for port in chip["port"]] for chip in machine.chips]
     _fill(_bytes_of(machine), arrays["chips"])
     _fill(machine.clocks, arrays["clocks"])
-    _fill(machine.links, arrays["links"])
+    _fill(machine.cabling.memory, arrays["links"])
     for index in range(len(machine.chips)):
         for target, words in machine.memories[index].words.items():
             words.reshape(-1, _PAGE_WORDS)[arrays[f"pages.{index}.{target}"]] = arrays[f"words.{index}.{target}"]

@@ -77,7 +77,7 @@ def test_resumed_in_a_new_process_the_report_is_the_same(tmp_path: Path, traffic
     def save_here() -> None:
         files.append(tmp_path / f"{run.now}.checkpoint")
         warm.append(run.warm is not None)
-        on_link.append(bool((run.machine.links["written"] > run.machine.links["read"]).any()))
+        on_link.append(run.machine.cabling.frames_on_links() > 0)
         save_checkpoint(run, files[-1])
 
     for cut in cuts:
@@ -86,7 +86,7 @@ def test_resumed_in_a_new_process_the_report_is_the_same(tmp_path: Path, traffic
     assert {False, True} == set(warm)
     # once more where a frame is on the link
     run = new_run(*overrides, packets=250)
-    while not (run.machine.links["written"] > run.machine.links["read"]).any():
+    while run.machine.cabling.frames_on_links() == 0:
         run.run(cycles=run.now + 100)
     save_here()
     assert on_link[-1]

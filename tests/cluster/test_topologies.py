@@ -257,14 +257,28 @@ def test_message(tmp_path: Path, right: str, wrong: str, message: str) -> None:
     assert place.startswith(f"{tmp_path}/cluster.toml:")
 
 
-@pytest.mark.parametrize("ports", [15, 16])
-def test_the_channel_carries_as_many_ports_as_it_says(tmp_path: Path, ports: int) -> None:
+@pytest.mark.parametrize(
+    ("hardware", "mode", "carried"),
+    [
+        ("{ ports_per_channel = 4 }", "1x32 MPHY-4", 4),
+        ("{ ports_per_channel = 1 }", "1x32 SPHY", 1),
+        ("{ ports_per_channel = 1, width_bytes = 2 }", "1x16 SPHY", 1),
+        ("{ channels = 2 }", "2x16", 2),
+        ("{ channels = 4 }", "4x8", 4),
+    ],
+)
+def test_a_chip_has_no_more_ports_than_its_channels_carry(
+    tmp_path: Path, hardware: str, mode: str, carried: int
+) -> None:
     """At the edge: as many as there are pass, one more does not."""
-    text = TEXT.replace("[programs]", f"[hardware]\nmsf.ports_per_channel = {ports}\n[programs]")
-    assert load(tmp_path, f"chips.hub.ports={['1GbE'] * ports}", text=text).chips["hub"].ports == ("1GbE",) * ports
-    if ports < 16:
-        with pytest.raises(InputError, match=f"chip hub: {ports + 1} ports; 1x32 carries {ports}$"):
-            load(tmp_path, f"chips.hub.ports={['1GbE'] * (ports + 1)}", text=text)
+    alone = TEXT.partition("[links.l]")[0] + TEXT.partition('"hub.0"]\n')[2]
+    text = alone.replace("[programs]", f"[hardware]\nmsf = {hardware}\n[programs]")
+    fitting = load(tmp_path, f"chips.node.ports={['1GbE'] * carried}", text=text)
+    assert len(fitting.chips["hub"].ports) == carried
+    with pytest.raises(InputError, match=f"chip hub: {carried + 1} ports; {mode} carries {carried}$"):
+        load(
+            tmp_path, f"chips.node.ports={['1GbE'] * carried}", f"chips.hub.ports={['1GbE'] * (carried + 1)}", text=text
+        )
 
 
 @pytest.mark.parametrize(("count", "clash"), [(1, False), (2, True), (11, True)])

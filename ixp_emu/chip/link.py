@@ -32,6 +32,7 @@ from ixp_emu.chip.media import MINIMUM_FRAME_BYTES, PORT_LINK, PORT_SPI3, spaced
 from ixp_emu.chip.queues import fail
 
 __all__ = [
+    "frames_on_link",
     "initialise_link",
     "initialise_rings",
     "join_link",
@@ -209,6 +210,12 @@ def initialise_link(block: NDArray[np.uint8], hardware: Hardware, *, kind: int, 
     """Make ``link_bytes`` bytes of zeroed memory one direction of a link, without frames."""
     slots, event_slots = _rings(hardware, kind, latency)
     initialise_rings(block, slots=slots, event_slots=event_slots)
+
+
+def frames_on_link(block: NDArray[np.uint8]) -> int:
+    """Frames on their way along one direction of a link."""
+    head = block[:_HEAD].view(LINK)[0]
+    return int(head["written"] - head["read"])
 
 
 def join_link(

@@ -17,6 +17,7 @@ from ixp_emu.chip.compiled import NEVER, compiled, load_field, load_u8, s64, sma
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import LINK, LINK_FRAME_BYTES, PORTS, SWITCH, offset_of
 from ixp_emu.chip.link import (
+    frames_on_link,
     initialise_rings,
     next_arrival,
     oldest_frame,
@@ -40,6 +41,7 @@ from ixp_emu.chip.queues import fail
 
 __all__ = [
     "find_join",
+    "frames_in_switch",
     "initialise_switch",
     "join_switch",
     "send_to_switch",
@@ -254,6 +256,20 @@ def initialise_switch(
     for index in range(ports * ports):
         at = _HEAD + ports * output + index * link
         initialise_rings(block[at : at + link], slots=_link_slots(hardware, latencies), event_slots=0)
+
+
+def frames_in_switch(block: NDArray[np.uint8], ports: Sequence[Any]) -> int:
+    """Frames that are in a switch or on a cable from it, or that a port has begun to send to another one.
+
+    Parameters:
+        ports: PORT records, in order of their numbers at the switch.
+    """
+    head = block[:_HEAD].view(SWITCH)[0]
+    output, link, count = int(head["output_bytes"]), int(head["link_bytes"]), int(head["ports"])
+    links = _HEAD + count * output
+    coming = sum(frames_on_link(block[links + number * link :]) for number in range(count * count))
+    queues = (block[_HEAD + index * output :][: LINK.itemsize].view(LINK)[0] for index in range(count))
+    return coming + sum(int(port["switch_joined"] - queue["read"]) for port, queue in zip(ports, queues, strict=True))
 
 
 def join_switch(port: Any, block: NDArray[np.uint8], *, index: int, latency: int) -> None:

@@ -40,6 +40,12 @@ _LONGEST_SLICE = 1 << 40
 _KEEP_SECONDS = 10.0
 """Host time after which the state is kept again, from which a fault is approached a second time."""
 _LINE_BITS_PER_SECOND = 1_000_000_000
+_LOSSES = {
+    "mac_rx_overflow": "frames_lost",
+    "switch_unknown": "switch_unknown",
+    "switch_overflow": "switch_overflow",
+}
+"""Cause -> counter of a port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +183,11 @@ class ClusterRun:
         chip = self.machine.chips[self.machine.index_of[port.chip]]
         return int(chip["port"][port.number]["source_next"])
 
+    def _unknown(self, port: Port) -> int:
+        """Frames from a port that its switch lost for their address."""
+        chip = self.machine.chips[self.machine.index_of[port.chip]]
+        return int(chip["port"][port.number]["switch_unknown"])
+
     def service_drops(self) -> dict[tuple[str, str], int]:
         """(chip, reason) -> packets the microcode counted as dropped."""
         counted: dict[tuple[str, str], int] = {}
@@ -211,10 +222,8 @@ class ClusterRun:
 
     def lost(self) -> dict[str, int]:
         """Cause -> frames, over all chips."""
-        causes: dict[str, int] = {}
-        mac = int(self.machine.chips["port"]["frames_lost"].sum())
-        if mac:
-            causes["mac_rx_overflow"] = mac
+        ports = self.machine.chips["port"]
+        causes = {cause: int(ports[field].sum()) for cause, field in _LOSSES.items() if ports[field].any()}
         for (_, reason), count in sorted(self.service_drops().items()):
             causes[reason] = causes.get(reason, 0) + count
         return causes
@@ -385,6 +394,10 @@ class ClusterRun:
             )
         if egress.reordered:
             return f"order violation: {egress.reordered} packets left behind a later one of their flow"
+        for name, switch in self.config.switches.items():
+            count, allowed = sum(map(self._unknown, switch.ports)), self.expectation.unknown.get(name, 0)
+            if count > allowed:
+                return f"switch {name} lost {count} packets whose address is none of its ports', {allowed} expected"
         for (chip, reason), count in sorted(self.service_drops().items()):
             allowed = self.expectation.drops.get((chip, reason), 0)
             if count > allowed and reason in self.images[chip].service[1].drop_reasons:  # type: ignore[index]

@@ -219,8 +219,8 @@ def test_another_version_program_or_trace(saved: Path, tmp_path: Path) -> None:
     assert message_of(rewritten(saved, other, traffic="")) == (
         "the offered packets have changed since the checkpoint was saved"
     )
-    assert message_of(rewritten(saved, other, without="chips.npy")) == (
-        "is no checkpoint of ixpemu, or a damaged one ('chips')"
+    assert message_of(rewritten(saved, other, without="chips.pages.npy")) == (
+        "is no checkpoint of ixpemu, or a damaged one ('chips.pages')"
     )
     assert message_of(rewritten(saved, other, run={})) == "is no checkpoint of ixpemu, or a damaged one ('arena')"
     assert "unknown key" in message_of(rewritten(saved, other, config={"schema": 1, "nothing": 1}))

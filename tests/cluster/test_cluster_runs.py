@@ -128,6 +128,22 @@ def test_threads_and_a_resumption_in_a_new_process_do_not_show(topology: str, tm
     assert resumed_elsewhere([tmp_path / "saved"], threads=2) == [wanted]
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_example_goes_on_from_a_checkpoint(example: Path, tmp_path: Path) -> None:
+    def start() -> ClusterRun:
+        overrides = ["run.offered_packets=300", "run.warmup_packets=30"]
+        return ClusterRun(load_config(example, overrides=overrides))
+
+    whole = start()
+    whole.run()
+    assert whole.result().complete
+    run = start()
+    run.run(cycles=random.Random(example.stem).randrange(1, whole.now))
+    save_checkpoint(run, tmp_path / "saved")
+    assert resumed_elsewhere([tmp_path / "saved"], threads=1) == [json.loads(json.dumps(report_of(whole)))]
+
+
 # --- losses in the switch -------------------------------------------------------------------------------------------
 
 TO_NOBODY = """\

@@ -103,6 +103,32 @@ def test_a_star_and_a_mesh_of_four(topology: str) -> None:
     check_frames(new_cluster(topology), topology, 4)
 
 
+def test_the_report_tells_the_cables_of_a_switch() -> None:
+    """What goes into a switch that loses nothing comes out of it, and each port is told once in each direction."""
+    run = new_cluster("mesh")
+    run.run()
+    report = report_of(run)
+    rows = report["links"]
+    assert {row["kind"] for row in rows} == {"switch"}
+    into = {row["source"]: row["frames"] for row in rows if row["destination"] == "core"}
+    out_of = {row["destination"]: row["frames"] for row in rows if row["source"] == "core"}
+    assert set(into) == set(out_of) == {f"node{n}.1" for n in range(4)}
+    crossing = sum(
+        run.into[int(run.frames.port[index])].chip != f"node{run.frames.bytes_of(index)[31]}"
+        for index in range(len(run.frames))
+    )
+    assert sum(into.values()) == sum(out_of.values()) == crossing > 0
+
+
+def test_an_spi3_link_has_no_wire_to_be_busy() -> None:
+    run = new_cluster("ring", "links.ring.kind=spi3")
+    run.run()
+    rows = report_of(run)["links"]
+    assert {row["kind"] for row in rows} == {"spi3"}
+    assert sum(row["frames"] for row in rows) > 0
+    assert {row["utilisation"] for row in rows} == {0.0}
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("topology", ["ring", "star", "mesh"])

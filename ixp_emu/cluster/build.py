@@ -83,6 +83,7 @@ def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> Chi
     defines: dict[str, int | str] = {
         "PORTS": len(chip.ports),
         "MSF_ELEMENT_BYTES": config.hardware["msf.element_bytes"],
+        "MSF_CHANNELS": config.hardware["msf.channels"],
         "MSF_TBUF_BYTES": config.hardware["msf.tbuf_bytes"],
     }
     for name, engines in chip.engines.items():

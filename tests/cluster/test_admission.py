@@ -99,3 +99,9 @@ def test_both_commands_refuse_it(tmp_path: Path, command: str) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert "none receives or transmits" in done.stderr
+
+
+def test_the_firmware_serves_one_channel() -> None:
+    config = load_config(ROOT / "examples" / "mesh16.toml", overrides=["hardware.msf.channels=2"])
+    with pytest.raises(InputError, match=r"serve one SPI-3 channel: hardware\.msf\.channels = 1$"):
+        build_images(config)

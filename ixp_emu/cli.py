@@ -297,12 +297,15 @@ def check(
     set_: _Set = None,
 ) -> None:
     """Say, without running, whether a cluster parses, assembles and fits, and how many cycles a packet may take."""
+    from ixp_emu.cluster.admission import admit
     from ixp_emu.cluster.build import build_images
     from ixp_emu.cluster.config import load_config
     from ixp_emu.report.check_text import check_lines
 
     config = load_config(cluster, overrides=set_ or [])
-    for line in check_lines(config, build_images(config)):
+    images = build_images(config)
+    admit(config, images)
+    for line in check_lines(config, images):
         print(line)
     print("OK")
 

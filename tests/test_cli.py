@@ -232,9 +232,11 @@ def test_a_negative_count_names_the_option(
 
 
 def test_program_too_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ixpemu("check", write_cluster(tmp_path, "    nop\n" * 4_096)) == 0
+    assert ixpemu("check", write_cluster(tmp_path, "    nop\n" * 4_095)) == 0
     capsys.readouterr()
-    message = complaint(capsys, tmp_path, "check", write_cluster(tmp_path, "    nop\n" * 4_097))
+    message = complaint(
+        capsys, tmp_path, "check", write_cluster(tmp_path, "    nop\n" * 4_096)
+    )  # and the media command behind
     assert message == "ixpemu: main.uc:4097: program too long: 4097 words, 4096 available"
 
 

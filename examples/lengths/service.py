@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ixp_emu.cluster.frames import Frames
-from ixp_emu.cluster.service import Outcome
+from ixp_emu.cluster.service import Outcome, Site
 from ixp_emu.errors import InputError
 
 __all__ = ["LengthsService", "open_service"]
@@ -38,10 +38,10 @@ class LengthsService:
         return Outcome(output, everything, np.zeros(len(frames), np.uint8))
 
 
-def open_service(tables: Mapping[str, str], ports: int) -> LengthsService:
+def open_service(tables: Mapping[str, str], site: Site) -> LengthsService:
     """The service; it reads no tables and needs two ports."""
     if tables:
         raise InputError(f'no table "{next(iter(tables))}"; this program reads none')
-    if ports <= _EGRESS_PORT:
-        raise InputError(f"{ports} port, the program sends on port {_EGRESS_PORT}")
+    if site.ports <= _EGRESS_PORT:
+        raise InputError(f"{site.ports} port, the program sends on port {_EGRESS_PORT}")
     return LengthsService()

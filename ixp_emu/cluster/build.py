@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ixp_emu.assembler import InitialMemory, Program
 from ixp_emu.cluster.config import Chip, ClusterConfig, program_file
 from ixp_emu.cluster.programs import UnplacedProgram, load_program_source, service_source
-from ixp_emu.cluster.service import Service, load_service
+from ixp_emu.cluster.service import Service, Site, load_service
 from ixp_emu.errors import InputError
 from ixp_emu.placement.place import PlacedStructure, merge_declarations, place_structures
 
@@ -83,12 +83,14 @@ def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> Chi
     defines: dict[str, int | str] = {
         "PORTS": len(chip.ports),
         "MSF_ELEMENT_BYTES": config.hardware["msf.element_bytes"],
+        "MSF_CHANNELS": config.hardware["msf.channels"],
         "MSF_TBUF_BYTES": config.hardware["msf.tbuf_bytes"],
     }
     for name, engines in chip.engines.items():
         defines["ENGINES_" + name.upper().replace("-", "_")] = len(engines)
         tables = {table: str(program_file(file)) for table, file in config.tables_for(chip.name, name).items()}
-        service = load_service(service_source(config.programs[name].source), tables=tables, ports=len(chip.ports))
+        source = service_source(config.programs[name].source)
+        service = load_service(source, tables=tables, site=Site(chip.name, config.wiring()))
         if service is not None:
             services[name] = service
             defines.update(service.defines())

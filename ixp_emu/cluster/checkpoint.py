@@ -27,7 +27,7 @@ from ixp_emu.isa.unsettled import VARIABLE, changed
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 
-_FORMAT = 2
+_FORMAT = 3
 _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,

@@ -14,22 +14,23 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ixp_emu.chip.hardware import Hardware
+from ixp_emu.cluster.cables import CableResolver
 from ixp_emu.cluster.config_source import ConfigSource, read_source, value_text
 from ixp_emu.cluster.decode import decode, did_you_mean
+from ixp_emu.cluster.groups import expand_chips
 from ixp_emu.cluster.resolve import (
     check_run,
     check_traffic_source,
     program_file,
     resolve_chip,
     resolve_hardware_table,
-    resolve_links,
     resolve_placement,
     resolve_program,
     resolve_traffic,
 )
 from ixp_emu.cluster.schema import GENERATOR_KEYS, LENGTH_KEYS, TRACE_KEYS, Document, Placement, Program, Run, Traffic
 from ixp_emu.cluster.toml_lines import KeyPath
-from ixp_emu.cluster.topology import Chip, Link, Port, engine_name, engine_number
+from ixp_emu.cluster.topology import Chip, Link, Port, Switch, Wiring, engine_name, engine_number, mac_text
 from ixp_emu.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ __all__ = [
     "Port",
     "Program",
     "Run",
+    "Switch",
     "Traffic",
+    "Wiring",
     "config_from_document",
     "engine_name",
     "engine_number",
@@ -71,8 +74,9 @@ class ClusterConfig:
         run: length and seed.
         hardware: every hardware value, the same for all chips.
         programs: by name; file names absolute.
-        chips: by name, in the file's order, `like` resolved.
-        links: by name.
+        chips: by name, in the file's order, `count` and `like` resolved.
+        links: by name; every `topology` written out.
+        switches: by name.
         traffic: what is offered.
         placement: structure -> memory for all chips.
         extensions: tables of extensions, as written.
@@ -84,9 +88,14 @@ class ClusterConfig:
     programs: Mapping[str, Program]
     chips: Mapping[str, Chip]
     links: Mapping[str, Link]
+    switches: Mapping[str, Switch]
     traffic: Traffic
     placement: Mapping[str, Placement]
     extensions: Mapping[str, Mapping[str, Any]]
+
+    def wiring(self) -> Wiring:
+        """Which port reaches which."""
+        return Wiring({name: len(chip.ports) for name, chip in self.chips.items()}, self.links, self.switches)
 
     def placement_for(self, chip: str, structure: str) -> Placement | None:
         """Where a chip keeps a structure; None where the configuration does not say.
@@ -152,6 +161,14 @@ class ClusterConfig:
                 }
                 for link in self.links.values()
             },
+            "switches": {
+                switch.name: {
+                    "ports": [str(port) for port in switch.ports],
+                    "macs": [mac_text(mac) for mac in switch.macs],
+                    "latency_ns": switch.latency_ns,
+                }
+                for switch in self.switches.values()
+            },
             "traffic": traffic,
             "placement": _plain(self.placement),
             **_plain(self.extensions),
@@ -192,8 +209,11 @@ def _resolve(source: ConfigSource) -> ClusterConfig:
     hardware = resolve_hardware_table(source, document.hardware)
     programs = {name: resolve_program(source, name, program) for name, program in document.programs.items()}
     placement = resolve_placement(document.placement)
-    chips = {name: resolve_chip(source, name, document) for name in document.chips}
-    links = resolve_links(source, document, chips, hardware)
+    tables_of_chips = expand_chips(source, document.chips)
+    chips = {name: resolve_chip(source, name, document, tables_of_chips, hardware) for name in tables_of_chips.names}
+    cables = CableResolver(source, tables_of_chips, chips, hardware)
+    links = cables.links(document)
+    switches = cables.switches(document)
     check_run(source, document)
     return ClusterConfig(
         source=source,
@@ -202,7 +222,8 @@ def _resolve(source: ConfigSource) -> ClusterConfig:
         programs=programs,
         chips=chips,
         links=links,
-        traffic=resolve_traffic(source, document.traffic, chips, links),
+        switches=switches,
+        traffic=resolve_traffic(source, document.traffic, cables),
         placement=placement,
         extensions=extensions,
     )

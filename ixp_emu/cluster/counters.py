@@ -39,7 +39,16 @@ _CHIP_FIELDS = (
     "rx_spi_busy",
     "tx_spi_busy",
 )
-_PORT_FIELDS = ("frames_in", "bytes_in", "frames_lost", "frames_out", "bytes_out")
+_PORT_FIELDS = (
+    "frames_in",
+    "bytes_in",
+    "frames_lost",
+    "frames_out",
+    "bytes_out",
+    "pauses",
+    "switch_unknown",
+    "switch_overflow",
+)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

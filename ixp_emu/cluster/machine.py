@@ -1,10 +1,10 @@
-"""The chips of a cluster in memory: records, memories, links, frames in and out; and how to advance them together."""
+"""The chips of a cluster in memory: records, memories, cables, frames in and out; and how to advance them together."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,12 +14,10 @@ import numpy.typing as npt
 from ixp_emu.chip.chip import Memories, bind_memories, initialise, new_chips, schedule, set_up_ports
 from ixp_emu.chip.clock import CLOCK_STRIDE, advance_group
 from ixp_emu.chip.layout import EGRESS, INGRESS, MEDIA_RX
-from ixp_emu.chip.link import initialise_link, join_link, link_bytes
-from ixp_emu.chip.media import PORT_LINK
 from ixp_emu.cluster.build import ChipImage, load_image
+from ixp_emu.cluster.cabling import Cabling
 from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.cluster.frames import Frames
-from ixp_emu.cluster.topology import Link
 
 __all__ = ["EgressLog", "Machine"]
 
@@ -59,6 +57,7 @@ class Machine:
     Attributes:
         chips: CHIP records, in the configuration's order.
         memories: SRAM and DRAM of each.
+        cabling: links and switches.
         port_numbers: port -> number over the whole cluster (chips in order, then ports).
         ingress: INGRESS rows by port number; the engine writes when each frame really entered.
     """
@@ -71,11 +70,7 @@ class Machine:
         self.chips = new_chips(len(names))
         self.memories = [Memories(config.hardware) for _ in names]
         self.clocks = np.zeros(len(names) * CLOCK_STRIDE // 8, np.int64)
-        self.latency = np.zeros((len(names), len(names)), np.int64)
-        self._link_bytes = [
-            link_bytes(config.hardware, kind=PORT_LINK, latency=link.latency) for link in config.links.values()
-        ]
-        self.links = np.zeros(2 * sum(self._link_bytes), np.uint8)
+        self.cabling = Cabling(config, self.index_of)
         self.port_numbers: dict[Port, int] = {}
         self.ingress: dict[int, npt.NDArray[Any]] = {}
         self._arena = np.zeros(0, np.uint8)
@@ -86,7 +81,6 @@ class Machine:
             initialise(chip, config.hardware, self.memories[index])
             load_image(chip, self.memories[index], images[name])
             self._set_up_ports(index, config.chips[name].name, len(config.chips[name].ports))
-        self._set_up_links()
         self.bind()
         self._groups = self._make_groups(threads)
         self._all = np.arange(len(names))
@@ -101,27 +95,12 @@ class Machine:
         for number in range(count):
             self.port_numbers[Port(name, number)] = len(self.port_numbers)
 
-    def _set_up_links(self) -> None:
-        for link, (end, other), block in self._directions():
-            initialise_link(block, self.config.hardware, kind=PORT_LINK, latency=link.latency)
-            sender, receiver = self.index_of[end.chip], self.index_of[other.chip]
-            known = int(self.latency[sender, receiver])
-            self.latency[sender, receiver] = min(known, link.latency) if known else link.latency
-
-    def _directions(self) -> Iterator[tuple[Link, tuple[Port, Port], npt.NDArray[np.uint8]]]:
-        """Every direction of every link, sender first, with the part of ``links`` that holds it."""
-        at = 0
-        for link, size in zip(self.config.links.values(), self._link_bytes, strict=True):
-            first, second = link.between
-            for ends in ((first, second), (second, first)):
-                yield link, ends, self.links[at : at + size]
-                at += size
-
     def _make_groups(self, threads: int) -> list[npt.NDArray[np.int64]]:
         """Chips per worker: closely linked chips together, then as even as it goes."""
         count = len(self.chips)
         cluster = list(range(count))
-        for j, i in zip(*np.nonzero((self.latency > 0) & (self.latency < _CLOSE_CYCLES)), strict=True):
+        lookahead = self.cabling.lookahead
+        for j, i in zip(*np.nonzero((lookahead > 0) & (lookahead < _CLOSE_CYCLES)), strict=True):
             old, new = cluster[int(i)], cluster[int(j)]
             cluster = [new if c == old else c for c in cluster]
         tied: dict[int, list[int]] = {}
@@ -145,9 +124,7 @@ class Machine:
             chip["egress_capacity"] = _EGRESS_ROWS
             chip["egress_arena"] = self._egress_arena[index].ctypes.data
             chip["egress_arena_bytes"] = _EGRESS_BYTES
-        for link, ends, block in self._directions():
-            sender, receiver = (self.chips[self.index_of[end.chip]]["port"][end.number] for end in ends)
-            join_link(sender, receiver, block, self.config.hardware, latency=link.latency)
+        self.cabling.plug_in(self.chips)
 
     def feed(self, frames: Frames, ports: Sequence[Port], *, back_pressure: bool) -> None:
         """Offer frames: ``frames.port`` indexes ``ports``; in order of arrival per port."""
@@ -213,7 +190,7 @@ class Machine:
                 return
 
     def _arguments(self, until: int) -> tuple[int, npt.NDArray[np.int64], int, int]:
-        return self.clocks.ctypes.data, self.latency, until, _PATIENCE
+        return self.clocks.ctypes.data, self.cabling.lookahead, until, _PATIENCE
 
     def _work(self, members: npt.NDArray[np.int64], until: int) -> int:
         """A worker: its chips up to a cycle, or as far as they come while some chip has stopped."""

@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 
 from ixp_emu.chip.hardware import PRESETS, Hardware, resolve_hardware
+from ixp_emu.cluster.cables import CableResolver
 from ixp_emu.cluster.config_source import ConfigSource, value_text
 from ixp_emu.cluster.decode import decode, did_you_mean
+from ixp_emu.cluster.groups import ChipTables
 from ixp_emu.cluster.schema import (
     GENERATOR_KEYS,
     TRACE_KEYS,
@@ -23,7 +25,7 @@ from ixp_emu.cluster.schema import (
     Traffic,
 )
 from ixp_emu.cluster.toml_lines import KeyPath
-from ixp_emu.cluster.topology import Chip, Link, Port, engine_number
+from ixp_emu.cluster.topology import Chip, engine_number
 from ixp_emu.errors import InputError
 
 __all__ = [
@@ -32,7 +34,6 @@ __all__ = [
     "program_file",
     "resolve_chip",
     "resolve_hardware_table",
-    "resolve_links",
     "resolve_placement",
     "resolve_program",
     "resolve_traffic",
@@ -132,14 +133,14 @@ def resolve_placement(table: Mapping[str, Memory | Placement]) -> dict[str, Plac
     }
 
 
-def resolve_chip(source: ConfigSource, name: str, document: Document) -> Chip:
+def resolve_chip(source: ConfigSource, name: str, document: Document, tables: ChipTables, hardware: Hardware) -> Chip:
     """A chip with what it has from those it is like.
 
     Ports and engines are taken whole from the nearest chip that has them; placement and tables entry by entry.
     """
-    own = document.chips[name]
-    path = ("chips", name)
-    chain = _like_chain(source, name, document.chips)
+    own = tables.tables[name]
+    path = tables.written[name]
+    chain = _like_chain(source, name, tables)
     _check_engines(source, (*path, "engines"), own.engines or {}, document.programs)
     for program in own.tables:
         if program not in document.programs:
@@ -150,28 +151,40 @@ def resolve_chip(source: ConfigSource, name: str, document: Document) -> Chip:
         raise source.error((*path, "ports"), 'required key is missing, and there is no "like" to take it from')
     if engines is None:
         raise source.error((*path, "engines"), 'required key is missing, and there is no "like" to take it from')
+    giver = next(ancestor for ancestor, chip in chain.items() if chip.ports is not None)
+    _check_channels(source, (*tables.written.get(giver, ("chips", giver)), "ports"), name, len(ports), hardware)
     placement = resolve_placement(document.placement)
-    tables: dict[str, dict[str, str]] = {}
+    data: dict[str, dict[str, str]] = {}
     for ancestor, chip in reversed(chain.items()):
         placement.update(resolve_placement(chip.placement))
         for program, names in chip.tables.items():
             files = _files(source, ("chips", ancestor, "tables", program), names)
-            tables[program] = {**tables.get(program, {}), **files}
+            data[program] = {**data.get(program, {}), **files}
     return Chip(
         name=name,
         ports=ports,
         engines={program: tuple(engine_number(engine) for engine in listed) for program, listed in engines.items()},
         placement=placement,
-        tables=tables,
+        tables=data,
     )
 
 
-def _like_chain(source: ConfigSource, name: str, chips: Mapping[str, ChipTable]) -> dict[str, ChipTable]:
+def _check_channels(source: ConfigSource, path: KeyPath, chip: str, ports: int, hardware: Hardware) -> None:
+    """The SPI-3 channels carry the chip's ports (docs/hardware-model.md, section 6)."""
+    channels, shared, carried = hardware["msf.channels"], hardware["msf.ports_per_channel"], hardware.media_ports
+    if ports > carried:
+        kind = {1: " SPHY", 4: " MPHY-4", 16: " MPHY-32"}[shared] if channels == 1 else ""
+        mode = f"{channels}x{8 * hardware['msf.width_bytes']}{kind}"
+        raise source.error(path, f"chip {chip}: {ports} ports; {mode} carries {carried}")
+
+
+def _like_chain(source: ConfigSource, name: str, tables: ChipTables) -> dict[str, ChipTable]:
     """A chip and those it is like, directly or not, nearest first."""
+    chips = tables.tables
     chain = {name: chips[name]}
     at = name
     while (model := chips[at].like) is not None:
-        path = ("chips", at, "like")
+        path = (*tables.written.get(at, ("chips", at)), "like")
         if model not in chips:
             raise source.error(path, f'unknown chip "{model}"{did_you_mean(model, chips)}')
         if model in chain:
@@ -195,49 +208,6 @@ def _check_engines(
             owner[engine] = program
 
 
-def _port(source: ConfigSource, path: KeyPath, text: str, chips: Mapping[str, Chip]) -> Port:
-    chip, _, number = text.partition(".")
-    if chip not in chips:
-        raise source.error(path, f'unknown chip "{chip}" in "{text}"{did_you_mean(chip, chips)}')
-    last = len(chips[chip].ports) - 1
-    port = Port(chip, int(number))
-    if port.number > last:
-        raise source.error(path, f'no port "{text}"; the ports of chip "{chip}" are 0 to {last}')
-    return port
-
-
-def resolve_links(
-    source: ConfigSource, document: Document, chips: Mapping[str, Chip], hardware: Hardware
-) -> dict[str, Link]:
-    """The links by name: each port is an end of one link at most."""
-    links: dict[str, Link] = {}
-    owner: dict[Port, str] = {}
-    for name, table in document.links.items():
-        path = ("links", name)
-        ends = []
-        for index, text in enumerate(table.between):
-            here = (*path, "between", index)
-            port = _port(source, here, text, chips)
-            if port in owner:
-                if owner[port] == name:
-                    raise source.error(here, f'both ends are port "{port}"; a link joins two different ports')
-                raise source.error(here, f'port "{port}" is already an end of link "{owner[port]}"')
-            owner[port] = name
-            ends.append(port)
-        latency = table.latency_ns * hardware["me_clock_khz"] // 1_000_000
-        if latency < 1:
-            least = -(-1_000_000 // hardware["me_clock_khz"])
-            raise source.error(
-                (*path, "latency_ns"),
-                f"expected at least {least}, one ME cycle at {hardware['me_clock_khz']} kHz; "
-                f"got {value_text(table.latency_ns)}",
-            )
-        links[name] = Link(
-            name=name, between=(ends[0], ends[1]), kind=table.kind, latency_ns=table.latency_ns, latency=latency
-        )
-    return links
-
-
 def check_traffic_source(source: ConfigSource, table: Any) -> None:
     """Exactly one source of packets, and no key that belongs to the other."""
     if table is None:
@@ -254,19 +224,19 @@ def check_traffic_source(source: ConfigSource, table: Any) -> None:
             raise source.error(("traffic", key), f"only for a {kind}")
 
 
-def resolve_traffic(
-    source: ConfigSource, traffic: Traffic, chips: Mapping[str, Chip], links: Mapping[str, Link]
-) -> Traffic:
+def resolve_traffic(source: ConfigSource, traffic: Traffic, cables: CableResolver) -> Traffic:
     """The traffic, checked against the ports and links it meets; the trace's file name absolute."""
     path = ("traffic",)
-    linked = {port: link.name for link in links.values() for port in link.between}
+    into: list[str] = []
     for index, text in enumerate(traffic.into):
         here = (*path, "into", index)
-        port = _port(source, here, text, chips)
-        if port in linked:
-            raise source.error(here, f'port "{text}" is an end of link "{linked[port]}"; traffic needs a free port')
-        if text in traffic.into[:index]:
-            raise source.error(here, f'port "{text}" is listed twice')
+        for port in cables.ports(here, text):
+            if port in cables.owner:
+                raise source.error(here, f'port "{port}" is an end of {cables.owner[port]}; traffic needs a free port')
+            if str(port) in into:
+                raise source.error(here, f'port "{port}" is listed twice')
+            into.append(str(port))
+    traffic = msgspec.structs.replace(traffic, into=tuple(into))
     if traffic.generator is not None and traffic.rate == "recorded":
         raise source.error((*path, "rate"), '"recorded" is only for a trace (pcap)')
     if traffic.rate != "recorded" and traffic.time_scale != 1:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ixp_emu.cluster.admission import admit
 from ixp_emu.cluster.build import ChipImage, build_images, structure_words
+from ixp_emu.cluster.cables import read_port
 from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.cluster.counters import Counters, take_counters
 from ixp_emu.cluster.diagnosis import describe_fault, waiting_lines
@@ -27,7 +29,7 @@ from ixp_emu.cluster.traffic import make_traffic
 from ixp_emu.cluster.wire import Line
 from ixp_emu.errors import InputError
 
-__all__ = ["ClusterRun", "Progress", "RunResult", "read_port"]
+__all__ = ["ClusterRun", "Progress", "RunResult"]
 
 CHECK_CYCLES = 10_000
 """Cycles between two looks at whether the warm-up is over."""
@@ -38,6 +40,12 @@ _LONGEST_SLICE = 1 << 40
 _KEEP_SECONDS = 10.0
 """Host time after which the state is kept again, from which a fault is approached a second time."""
 _LINE_BITS_PER_SECOND = 1_000_000_000
+_LOSSES = {
+    "mac_rx_overflow": "frames_lost",
+    "switch_unknown": "switch_unknown",
+    "switch_overflow": "switch_overflow",
+}
+"""Cause -> counter of a port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +98,6 @@ class RunResult:
     complete: bool
 
 
-def read_port(text: str) -> Port:
-    """The port of a checked name "chip.number"."""
-    chip, _, number = text.rpartition(".")
-    return Port(chip, int(number))
-
-
 class ClusterRun:
     """One run of a configuration.
 
@@ -108,6 +110,7 @@ class ClusterRun:
     def __init__(self, config: ClusterConfig, *, threads: int = 1) -> None:
         self.config = config
         self.images = build_images(config)
+        admit(config, self.images)
         self.into = [read_port(text) for text in config.traffic.into]
         line = Line(bits_per_second=_LINE_BITS_PER_SECOND, clock_hz=config.hardware["me_clock_khz"] * 1_000)
         self._line = line
@@ -180,6 +183,11 @@ class ClusterRun:
         chip = self.machine.chips[self.machine.index_of[port.chip]]
         return int(chip["port"][port.number]["source_next"])
 
+    def _unknown(self, port: Port) -> int:
+        """Frames from a port that its switch lost for their address."""
+        chip = self.machine.chips[self.machine.index_of[port.chip]]
+        return int(chip["port"][port.number]["switch_unknown"])
+
     def service_drops(self) -> dict[tuple[str, str], int]:
         """(chip, reason) -> packets the microcode counted as dropped."""
         counted: dict[tuple[str, str], int] = {}
@@ -214,10 +222,8 @@ class ClusterRun:
 
     def lost(self) -> dict[str, int]:
         """Cause -> frames, over all chips."""
-        causes: dict[str, int] = {}
-        mac = int(self.machine.chips["port"]["frames_lost"].sum())
-        if mac:
-            causes["mac_rx_overflow"] = mac
+        ports = self.machine.chips["port"]
+        causes = {cause: int(ports[field].sum()) for cause, field in _LOSSES.items() if ports[field].any()}
         for (_, reason), count in sorted(self.service_drops().items()):
             causes[reason] = causes.get(reason, 0) + count
         return causes
@@ -388,6 +394,10 @@ class ClusterRun:
             )
         if egress.reordered:
             return f"order violation: {egress.reordered} packets left behind a later one of their flow"
+        for name, switch in self.config.switches.items():
+            count, allowed = sum(map(self._unknown, switch.ports)), self.expectation.unknown.get(name, 0)
+            if count > allowed:
+                return f"switch {name} lost {count} packets whose address is none of its ports', {allowed} expected"
         for (chip, reason), count in sorted(self.service_drops().items()):
             allowed = self.expectation.drops.get((chip, reason), 0)
             if count > allowed and reason in self.images[chip].service[1].drop_reasons:  # type: ignore[index]

@@ -16,12 +16,15 @@ __all__ = [
     "TRACE_KEYS",
     "ChipTable",
     "Document",
+    "LinkKind",
     "LinkTable",
     "Memory",
     "Placement",
     "PortKind",
     "Program",
     "Run",
+    "SwitchTable",
+    "Topology",
     "Traffic",
 ]
 
@@ -62,7 +65,18 @@ PacketRate = Annotated[
 FrameBytes = Annotated[int, Meta(ge=64, le=1522)]
 Longword = Annotated[int, Meta(ge=-(2**31), le=2**32 - 1)]
 Engines = Annotated[dict[Name, Annotated[tuple[Engine, ...], Meta(min_length=1)]], Meta(min_length=1)]
+MacAddress = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}\Z",
+        extra={"rule": 'a MAC address like "02:00:00:00:03:02"'},
+    ),
+]
 PortKind = Literal["1GbE"]
+LinkKind = Literal["gbe", "spi3"]
+Topology = Literal["pair", "ring", "star", "mesh"]
+PortNumber = Annotated[int, Meta(ge=0, le=15)]
+LatencyNs = Annotated[int, Meta(ge=0, le=80_000)]
 Memory = Literal["scratch", "sram0", "sram1", "dram", "local"]
 
 DEFAULT_DESTINATIONS = (
@@ -137,8 +151,13 @@ class Placement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ChipTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[chips.NAME] as written; `ClusterConfig.chips` has them with `like` resolved."""
+    """[chips.NAME] as written; `ClusterConfig.chips` has them with `count` and `like` resolved.
 
+    Attributes:
+        count: NAME stands for so many chips, NAME0, NAME1, ..., each like this table; None: one chip.
+    """
+
+    count: Annotated[int, Meta(ge=1, le=16)] | None = None
     like: Name | None = None
     ports: Annotated[tuple[PortKind, ...], Meta(min_length=1, max_length=16)] | None = None
     engines: Engines | None = None
@@ -147,11 +166,35 @@ class ChipTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class LinkTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[links.NAME] as written: two ports, joined in both directions."""
+    """[links.NAME] as written: one link (`between`), or links NAME0, NAME1, ... of one shape (`topology`).
 
-    between: tuple[PortName, PortName]
-    kind: Literal["gbe"] = "gbe"
-    latency_ns: Annotated[int, Meta(ge=0, le=80_000)] = 1_000
+    Attributes:
+        between: two ports, joined in both directions.
+        topology: the shape.
+        chips: the chips it joins, in order: those of a `count`, or a list.
+        center: of a star.
+        ports: which ports of each chip; their meaning is that of the shape (docs/cluster-toml.md).
+    """
+
+    between: tuple[PortName, PortName] | None = None
+    topology: Topology | None = None
+    chips: Name | Annotated[tuple[Name, ...], Meta(min_length=1)] | None = None
+    center: Name | None = None
+    ports: Annotated[tuple[PortNumber, ...], Meta(min_length=1, max_length=2)] | None = None
+    kind: LinkKind = "gbe"
+    latency_ns: LatencyNs = 1_000
+
+
+class SwitchTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[switches.NAME] as written: an Ethernet switch and the ports that are plugged into it.
+
+    Attributes:
+        macs: MAC addresses of the ports, in their order; None: by the rule of `topology.default_mac`.
+    """
+
+    ports: Annotated[tuple[PortName, ...], Meta(min_length=1, max_length=16)]
+    macs: Annotated[tuple[MacAddress, ...], Meta(min_length=2, max_length=16)] | None = None
+    latency_ns: LatencyNs = 1_000
 
 
 class Traffic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -189,5 +232,6 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     programs: Annotated[dict[Name, Program], Meta(min_length=1)]
     chips: Annotated[dict[Name, ChipTable], Meta(min_length=1)]
     links: dict[Name, LinkTable] = {}
+    switches: dict[Name, SwitchTable] = {}
     traffic: Traffic
     placement: dict[Symbol, Memory | Placement] = {}

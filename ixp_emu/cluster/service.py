@@ -1,7 +1,7 @@
 """The host half of a service: tables to load, defines for its program, and what must become of each frame.
 
 A program whose source has a ``service.py`` beside it is a service. That module offers
-``open_service(tables, ports) -> Service``.
+``open_service(tables, site) -> Service``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,28 @@ import numpy as np
 import numpy.typing as npt
 
 from ixp_emu.cluster.frames import Frames
+from ixp_emu.cluster.topology import Wiring
 from ixp_emu.errors import InputError
 
-__all__ = ["Outcome", "Service", "load_service"]
+__all__ = ["Outcome", "Service", "Site", "load_service"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Site:
+    """Where in a cluster a service runs.
+
+    Attributes:
+        chip: its chip.
+        wiring: which port of the cluster reaches which.
+    """
+
+    chip: str
+    wiring: Wiring
+
+    @property
+    def ports(self) -> int:
+        """Ports of the chip."""
+        return self.wiring.chips[self.chip]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -75,13 +94,13 @@ def _module(source: str) -> ModuleType | None:
     return module
 
 
-def load_service(source: str, *, tables: Mapping[str, str], ports: int) -> Service | None:
+def load_service(source: str, *, tables: Mapping[str, str], site: Site) -> Service | None:
     """The service of a program, None if it has none.
 
     Parameters:
         source: the program's source, as in the configuration.
         tables: table name -> file.
-        ports: ports of the chip.
+        site: the chip it is for.
 
     Raises:
         InputError: a table the service does not know, or one it cannot read.
@@ -91,5 +110,5 @@ def load_service(source: str, *, tables: Mapping[str, str], ports: int) -> Servi
         if tables:
             raise InputError(f"{source} has no service.py beside it that could read tables")
         return None
-    service: Any = module.open_service(tables, ports)
+    service: Any = module.open_service(tables, site)
     return service  # type: ignore[no-any-return]

@@ -1,11 +1,13 @@
 """The state of a run between two cycles as plain data: taken up again, it goes on bit for bit.
 
-It holds the chips' records, the memory pages the chips have written (64 KB each; what the loader filled is loaded
-again), frames on links, the position in the traffic and the state of the egress check.
+It holds the memory pages the chips have written (64 KB each; what the loader filled is loaded again), what is not zero
+of the chips' records and of links and switches (in pages of 4 KB), the position in the traffic and the state of the
+egress check.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Snapshot", "restore_snapshot", "take_snapshot"]
 
 _PAGE_WORDS = (1 << PAGE_SHIFT) // 4
+_RECORD_PAGE_BYTES = 1 << 12
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,9 +54,9 @@ def take_snapshot(run: ClusterRun) -> Snapshot:
     """The state of a run."""
     machine = run.machine
     arrays: dict[str, npt.NDArray[Any]] = {
-        "chips": _bytes_of(machine).copy(),
         "clocks": machine.clocks.copy(),
-        "links": machine.links.copy(),
+        **_sparse("chips", _bytes_of(machine)),
+        **_sparse("cables", machine.cabling.memory),
     }
     for index, chip in enumerate(machine.chips):
         for target, pages in _dirty_pages(chip).items():
@@ -89,9 +92,9 @@ def restore_snapshot(run: ClusterRun, snapshot: Snapshot) -> None:
     """
     machine, scalars, arrays = run.machine, snapshot.scalars, snapshot.arrays
     sources = [[int(port["source"]) for port in chip["port"]] for chip in machine.chips]
-    _fill(_bytes_of(machine), arrays["chips"])
+    _fill_sparse("chips", _bytes_of(machine), arrays)
     _fill(machine.clocks, arrays["clocks"])
-    _fill(machine.links, arrays["links"])
+    _fill_sparse("cables", machine.cabling.memory, arrays)
     for index in range(len(machine.chips)):
         for target, words in machine.memories[index].words.items():
             words.reshape(-1, _PAGE_WORDS)[arrays[f"pages.{index}.{target}"]] = arrays[f"words.{index}.{target}"]
@@ -116,7 +119,27 @@ def restore_snapshot(run: ClusterRun, snapshot: Snapshot) -> None:
 
 
 def _bytes_of(machine: Machine) -> npt.NDArray[np.uint8]:
-    return machine.chips.view(np.uint8).reshape(len(machine.chips), CHIP.itemsize)
+    return machine.chips.view(np.uint8).reshape(len(machine.chips) * CHIP.itemsize)
+
+
+def _pages(data: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Views: bytes as whole pages, and the rest behind them."""
+    whole = len(data) // _RECORD_PAGE_BYTES * _RECORD_PAGE_BYTES
+    return data[:whole].reshape(-1, _RECORD_PAGE_BYTES), data[whole:]
+
+
+def _sparse(name: str, data: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+    """Copies of the pages that are not zero."""
+    pages, rest = _pages(data)
+    used = np.flatnonzero(pages.any(axis=1))
+    return {f"{name}.pages": used, f"{name}.bytes": pages[used], f"{name}.rest": rest.copy()}
+
+
+def _fill_sparse(name: str, data: npt.NDArray[np.uint8], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    pages, rest = _pages(data)
+    pages[pages.any(axis=1)] = 0
+    pages[arrays[f"{name}.pages"]] = arrays[f"{name}.bytes"]
+    _fill(rest, arrays[f"{name}.rest"])
 
 
 def _fill(target: npt.NDArray[Any], values: npt.NDArray[Any]) -> None:

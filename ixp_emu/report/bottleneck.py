@@ -91,6 +91,13 @@ def _doubt(excluded: Sequence[_Candidate]) -> str:
 
 def _candidates(chips: Sequence[ChipReport], links: Sequence[LinkReport], cycles: int) -> Iterator[_Candidate]:
     linked = {link.source: link for link in links}
+    for row in links:
+        if row.source == row.name:
+            yield _Candidate(
+                f"switch {row.name} to {row.destination}",
+                row.utilisation,
+                f"occupied {row.utilisation:.0%} of the time",
+            )
     for chip in chips:
         yield from _programs(chip, cycles)
         for memory in chip.memories:
@@ -104,7 +111,9 @@ def _candidates(chips: Sequence[ChipReport], links: Sequence[LinkReport], cycles
             )
         for port in chip.ports:
             link = linked.get(port.name)
-            name = f"wire out of port {port.name}" if link is None else f"link {link.name} from {port.name}"
+            name = f"wire out of port {port.name}"
+            if link is not None:
+                name = f"{'switch' if link.kind == 'switch' else 'link'} {link.name} from {port.name}"
             yield _Candidate(name, port.utilisation_out, f"occupied {port.utilisation_out:.0%} of the time")
 
 

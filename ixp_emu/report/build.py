@@ -13,8 +13,9 @@ from ixp_emu import __version__
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import CONTEXTS, LATENCY_BIN_CYCLES, LATENCY_BINS, SRAM0, SRAM1, TARGET_NAMES
 from ixp_emu.cluster.build import ChipImage, target_of
+from ixp_emu.cluster.cables import read_port
 from ixp_emu.cluster.config import Chip, ClusterConfig, Port, engine_name
-from ixp_emu.cluster.run import RunResult, read_port
+from ixp_emu.cluster.run import RunResult
 from ixp_emu.isa.unsettled import changed
 from ixp_emu.report.bottleneck import find_bottleneck
 from ixp_emu.report.conservation import InternalError, check_conservation
@@ -248,7 +249,11 @@ def _port(values: Mapping[str, npt.NDArray[np.int64]], port: Port, config: Clust
     def counted(name: str) -> int:
         return int(values[f"port_{name}"][port.number])
 
+    wire = not any(link.kind == "spi3" and port in link.between for link in config.links.values())
+
     def wire_share(frames: int, octets: int) -> float:
+        if not wire:
+            return 0.0
         return _share((octets + frames * FRAME_OVERHEAD_BYTES) * byte_cycles(config), cycles)
 
     return PortReport(
@@ -260,27 +265,51 @@ def _port(values: Mapping[str, npt.NDArray[np.int64]], port: Port, config: Clust
         frames_out=counted("frames_out"),
         bytes_out=counted("bytes_out"),
         utilisation_out=wire_share(counted("frames_out"), counted("bytes_out")),
+        pauses=counted("pauses"),
+        switch_unknown=counted("switch_unknown"),
+        switch_overflow=counted("switch_overflow"),
     )
 
 
 def _links(result: RunResult) -> list[LinkReport]:
     config, cycles = result.config, result.counters.now
-    rows = []
-    for link in config.links.values():
-        for source, destination in (link.between, link.between[::-1]):
-            index = result.machine.index_of[source.chip]
-            values = {name: array[index] for name, array in result.counters.values.items()}
-            port = _port(values, source, config, cycles)
-            rows.append(
-                LinkReport(
-                    name=link.name,
-                    source=str(source),
-                    destination=str(destination),
-                    frames=port.frames_out,
-                    bytes=port.bytes_out,
-                    utilisation=port.utilisation_out,
-                )
-            )
+
+    def port_of(port: Port) -> PortReport:
+        index = result.machine.index_of[port.chip]
+        return _port({name: array[index] for name, array in result.counters.values.items()}, port, config, cycles)
+
+    def out_of(name: str, kind: str, source: Port, destination: str) -> LinkReport:
+        port = port_of(source)
+        return LinkReport(
+            name=name,
+            kind=kind,
+            source=str(source),
+            destination=destination,
+            frames=port.frames_out,
+            bytes=port.bytes_out,
+            utilisation=port.utilisation_out,
+        )
+
+    def out_of_switch(name: str, destination: Port) -> LinkReport:
+        port = port_of(destination)
+        return LinkReport(
+            name=name,
+            kind="switch",
+            source=name,
+            destination=str(destination),
+            frames=port.frames_in,
+            bytes=port.bytes_in,
+            utilisation=port.utilisation_in,
+        )
+
+    rows = [
+        out_of(link.name, link.kind, source, str(destination))
+        for link in config.links.values()
+        for source, destination in (link.between, link.between[::-1])
+    ]
+    for switch in config.switches.values():
+        for port in switch.ports:
+            rows += [out_of(switch.name, "switch", port, switch.name), out_of_switch(switch.name, port)]
     return rows
 
 

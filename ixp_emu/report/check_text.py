@@ -96,13 +96,17 @@ def packet_load(config: ClusterConfig, chip: Chip) -> PacketLoad | None:
     """
     own = sum(port.rpartition(".")[0] == chip.name for port in config.traffic.into)
     elsewhere = len(config.traffic.into) - own
-    links = sum(end.chip == chip.name for link in config.links.values() for end in link.between)
+    links = [link for link in config.links.values() for end in link.between if end.chip == chip.name]
+    cables = len(links) + sum(port.chip == chip.name for switch in config.switches.values() for port in switch.ports)
     loads = []
     if own:
         loads.append(_offered(config, own))
-    if elsewhere and links:
-        carried = PacketLoad(links * _line_packets(config), f"what {links} link{'s' if links > 1 else ''} can bring")
-        loads.append(min(_offered(config, elsewhere), carried, key=lambda load: load.packets_per_second))
+    if elsewhere and cables:
+        brought = [_offered(config, elsewhere)]
+        if all(link.kind == "gbe" for link in links):  # SPI-3 has no line rate
+            reason = f"what {cables} link{'s' if cables > 1 else ''} can bring"
+            brought.append(PacketLoad(cables * _line_packets(config), reason))
+        loads.append(min(brought, key=lambda load: load.packets_per_second))
     if not loads:
         return None
     return PacketLoad(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ixp_emu.cluster.cables import read_port
 from ixp_emu.cluster.config import ClusterConfig
 from ixp_emu.cluster.egress import NOT_DELIVERED
-from ixp_emu.cluster.run import RunResult, read_port
+from ixp_emu.cluster.run import RunResult
 from ixp_emu.cluster.wire import FCS_BYTES, MINIMUM_GAP_BYTES, PREAMBLE_BYTES
 
 __all__ = [

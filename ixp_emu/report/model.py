@@ -171,6 +171,9 @@ class PortReport(Struct, frozen=True, kw_only=True):
     frames_out: int
     bytes_out: int
     utilisation_out: float
+    pauses: int = 0
+    switch_unknown: int = 0
+    switch_overflow: int = 0
 
 
 class ChipReport(Struct, frozen=True, kw_only=True):
@@ -199,9 +202,10 @@ class StructureReport(Struct, frozen=True, kw_only=True):
 
 
 class LinkReport(Struct, frozen=True, kw_only=True):
-    """One direction of a link."""
+    """One direction of a link, or of the cable between a port and a switch, which then is an end by its name."""
 
     name: str
+    kind: str = "gbe"
     source: str
     destination: str
     frames: int

@@ -237,9 +237,10 @@ def _wires(report: Report) -> Table:
     )
     far_end = {link.source: link.destination for link in report.links}
     for port in (port for chip in report.chips for port in chip.ports):
-        if port.frames_in or port.frames_lost or port.frames_out:
+        lost = port.frames_lost + port.switch_overflow
+        if port.frames_in or lost or port.frames_out:
             table.add_row(
                 port.name, far_end.get(port.name, ""), f"{port.frames_in:,}", _share(port.utilisation_in),
-                f"{port.frames_lost:,}", f"{port.frames_out:,}", _share(port.utilisation_out),
+                f"{lost:,}", f"{port.frames_out:,}", _share(port.utilisation_out),
             )  # fmt: skip
     return table

@@ -7,6 +7,11 @@
 #if (MSF_ELEMENT_BYTES != 64 || MSF_TBUF_BYTES != 8192)
 #error "receive and transmit are written for hardware.msf.element_bytes = 64 and hardware.msf.tbuf_bytes = 8192"
 #endif
+#ifdef MSF_CHANNELS
+#if (MSF_CHANNELS != 1)
+#error "receive and transmit serve one SPI-3 channel: hardware.msf.channels = 1"
+#endif
+#endif
 #endif
 
 #define MSF_RX_THREAD_FREELIST_0 0x30

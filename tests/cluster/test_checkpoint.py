@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ixp_emu.chip.link import frames_on_link
 from ixp_emu.cluster.checkpoint import load_checkpoint, save_checkpoint
 from ixp_emu.cluster.frames import Frames
 from ixp_emu.cluster.pcap import write_pcap
@@ -78,7 +77,7 @@ def test_resumed_in_a_new_process_the_report_is_the_same(tmp_path: Path, traffic
     def save_here() -> None:
         files.append(tmp_path / f"{run.now}.checkpoint")
         warm.append(run.warm is not None)
-        on_link.append(any(frames_on_link(block) for _, _, block in run.machine._directions()))
+        on_link.append(run.machine.cabling.frames_on_links() > 0)
         save_checkpoint(run, files[-1])
 
     for cut in cuts:
@@ -87,7 +86,7 @@ def test_resumed_in_a_new_process_the_report_is_the_same(tmp_path: Path, traffic
     assert {False, True} == set(warm)
     # once more where a frame is on the link
     run = new_run(*overrides, packets=250)
-    while not (run.machine.links["written"] > run.machine.links["read"]).any():
+    while run.machine.cabling.frames_on_links() == 0:
         run.run(cycles=run.now + 100)
     save_here()
     assert on_link[-1]
@@ -220,8 +219,8 @@ def test_another_version_program_or_trace(saved: Path, tmp_path: Path) -> None:
     assert message_of(rewritten(saved, other, traffic="")) == (
         "the offered packets have changed since the checkpoint was saved"
     )
-    assert message_of(rewritten(saved, other, without="chips.npy")) == (
-        "is no checkpoint of ixpemu, or a damaged one ('chips')"
+    assert message_of(rewritten(saved, other, without="chips.pages.npy")) == (
+        "is no checkpoint of ixpemu, or a damaged one ('chips.pages')"
     )
     assert message_of(rewritten(saved, other, run={})) == "is no checkpoint of ixpemu, or a damaged one ('arena')"
     assert "unknown key" in message_of(rewritten(saved, other, config={"schema": 1, "nothing": 1}))

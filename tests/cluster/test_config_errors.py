@@ -88,7 +88,7 @@ WRONG = [
     (
         "[links.ab]",
         "[zzz.ab]",
-        "zzz: unknown table; there are schema, run, hardware, programs, chips, links, traffic, placement",
+        "zzz: unknown table; there are schema, run, hardware, programs, chips, links, switches, traffic, placement",
     ),
     # types and ranges
     ("seed = 1", 'seed = "abc"', f'run.seed: {FROM_0}; got the string "abc"'),
@@ -207,7 +207,7 @@ WRONG = [
         "latency_ns = 1",
         "links.ab.latency_ns: expected at least 2, one ME cycle at 600000 kHz; got the integer 1",
     ),
-    ("latency_ns = 1_000", 'kind = "fibre"', 'links.ab.kind: expected "gbe"; got the string "fibre"'),
+    ("latency_ns = 1_000", 'kind = "fibre"', 'links.ab.kind: expected "gbe" or "spi3"; got the string "fibre"'),
     # traffic
     (
         'generator = "zipf"',

@@ -13,7 +13,6 @@ from ixp_emu.chip.clock import advance_unlinked
 from ixp_emu.chip.hardware import resolve_hardware
 from ixp_emu.chip.layout import DRAM, GPR_A, GPR_B, LOCAL_MEMORY
 from ixp_emu.cluster.build import ChipImage, load_image
-from ixp_emu.errors import InputError
 from ixp_emu.placement.place import merge_declarations, place_structures
 
 TEXT = """.local_mem pad local 8
@@ -92,8 +91,11 @@ def test_only_the_named_contexts_start_and_at_the_entry() -> None:
     assert int(chip["fault"]) == 0
 
 
-def test_a_mode_that_the_engine_has_not_is_refused() -> None:
-    load(".local_mem0_mode rel\nnop\n")
-    with pytest.raises(InputError) as caught:
-        load(".local_mem1_mode abs\nnop\n")
-    assert str(caught.value) == ("program p: .local_mem1_mode abs: an LM_ADDR that all contexts share is not modelled")
+@pytest.mark.parametrize(
+    ("mode", "shared"), [("local_mem0_mode rel", 0), ("local_mem0_mode abs", 1), ("local_mem1_mode abs", 2)]
+)
+def test_an_lm_addr_that_all_contexts_share(mode: str, shared: int) -> None:
+    """Bits 16 and 17 of CTX_ENABLES, from before cycle 0 on."""
+    chip = load(f".{mode}\nnop\n")[0]
+    for engine in ENGINES:
+        assert int(chip["me"]["lm_global"][engine]) == shared

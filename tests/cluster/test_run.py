@@ -322,6 +322,7 @@ _HALT_LATER = """\
 {wait}    ctx_arb[bpt]
 end#:
     ctx_arb[kill]
+    msf[fast_wr, --, 0, 0]
 """
 _BUSY = """\
 .reg read $x

@@ -81,7 +81,7 @@ def test_lines_of_a_chip(tmp_path: Path) -> None:
     lines = list(check_lines(config, build_images(config)))
     budget = int(600e6 / SMALLEST * 2)
     assert lines[0] == "chip a"
-    assert lines[1] == "  program main: 3 of 4,096 words on ME 0:0, 1:3"
+    assert lines[1] == "  program main: 4 of 4,096 words on ME 0:0, 1:3"
     assert lines[2].startswith("    8 contexts; registers in use: ")
     assert lines[3:7] == [
         f"  scratch: 32 bytes used, {scratch - 32:,} left: small 32",

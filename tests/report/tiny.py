@@ -41,6 +41,8 @@ def open_service(tables, ports):
     return Sink()
 """
 
+_MEDIA = "    msf[fast_wr, --, 0, 0]\n"
+
 _CLUSTER = """\
 schema = 1
 [run]
@@ -59,9 +61,12 @@ sizes = 64
 
 
 def write_cluster(directory: Path, program: str, *, engines: str = '"0:0"', cycles: int = CYCLES) -> Path:
-    """Write cluster.toml, the program of its MEs, and a service that expects nothing to leave."""
+    """Write cluster.toml, the program of its MEs, and a service that expects nothing to leave.
+
+    Behind the program stands a media command that it does not come to, for a program without one is refused.
+    """
     (directory / "service.py").write_text(_SERVICE)
-    (directory / "main.uc").write_text(program)
+    (directory / "main.uc").write_text(f"{program}{_MEDIA}")
     file = directory / "cluster.toml"
     file.write_text(_CLUSTER.format(cycles=cycles, engines=engines))
     return file

@@ -47,6 +47,7 @@ __all__ = [
     "forward",
     "forward_frame",
     "lookup",
+    "read_mac",
     "read_routes",
     "updated_checksum",
 ]
@@ -315,6 +316,17 @@ class _RouteFile(msgspec.Struct, forbid_unknown_fields=True):
     route: list[_RouteRow]
 
 
+def read_mac(text: str, path: str | Path, key: str) -> int:
+    """A MAC address as a 48-bit number.
+
+    Raises:
+        InputError: not of the form; it names the file and the key.
+    """
+    if not _MAC.fullmatch(text):
+        raise InputError(f'"{text}", six bytes like 02:00:00:01:00:01 expected', file=path, key=key)
+    return int(text.replace(":", ""), 16)
+
+
 def read_routes(path: str | Path = DEFAULT_ROUTES) -> Routes:
     """Read a route file: tables `[[next_hop]]` (egress_port, destination_mac, source_mac) and `[[route]]` (prefix,
     next_hop: a number counted from 0 in the order of the file).
@@ -329,16 +341,11 @@ def read_routes(path: str | Path = DEFAULT_ROUTES) -> Routes:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise InputError(str(error), file=path) from None
 
-    def mac(text: str, key: str) -> int:
-        if not _MAC.fullmatch(text):
-            raise InputError(f'"{text}", six bytes like 02:00:00:01:00:01 expected', file=path, key=key)
-        return int(text.replace(":", ""), 16)
-
     next_hops = tuple(
         NextHop(
             row.egress_port,
-            mac(row.destination_mac, f"next_hop[{number}].destination_mac"),
-            mac(row.source_mac, f"next_hop[{number}].source_mac"),
+            read_mac(row.destination_mac, path, f"next_hop[{number}].destination_mac"),
+            read_mac(row.source_mac, path, f"next_hop[{number}].source_mac"),
         )
         for number, row in enumerate(rows.next_hop)
     )

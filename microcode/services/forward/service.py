@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ixp_emu.cluster.frames import Frames
-from ixp_emu.cluster.service import Outcome
+from ixp_emu.cluster.service import Outcome, Site
 from ixp_emu.errors import InputError
+from microcode.services.forward.networks import read_networks
 from microcode.services.forward.oracle import (
     DEFAULT_ROUTES,
     Drop,
@@ -56,21 +57,26 @@ class ForwardService:
         return Outcome(forwarded.output, forwarded.input, forwarded.drop)
 
 
-def open_service(tables: Mapping[str, str], ports: int) -> ForwardService:
-    """The service with the route file ``tables["routes"]``, or its default.
+def open_service(tables: Mapping[str, str], site: Site) -> ForwardService:
+    """The service with the routes of the file ``tables["routes"]``, those that ``tables["networks"]`` implies, or its
+    default.
 
     Raises:
-        InputError: another table, an unreadable file, or a next hop through a port the chip does not have.
+        InputError: another table or both, an unreadable file, or a next hop through a port the chip does not have.
     """
     for name in tables:
-        if name != "routes":
-            raise InputError(f'no table "{name}"; the forwarder reads "routes"')
+        if name not in ("routes", "networks"):
+            raise InputError(f'no table "{name}"; the forwarder reads "routes" or "networks"')
+    if "networks" in tables:
+        if "routes" in tables:
+            raise InputError('tables "routes" and "networks"; the forwarder reads one of the two')
+        return ForwardService(read_networks(tables["networks"], site))
     path = tables.get("routes", str(DEFAULT_ROUTES))
     routes = read_routes(path)
     for number, hop in enumerate(routes.next_hops):
-        if hop.egress_port >= ports:
+        if hop.egress_port >= site.ports:
             raise InputError(
-                f"{hop.egress_port}, the chip has ports 0 to {ports - 1}",
+                f"{hop.egress_port}, the chip has ports 0 to {site.ports - 1}",
                 file=path,
                 key=f"next_hop[{number}].egress_port",
             )

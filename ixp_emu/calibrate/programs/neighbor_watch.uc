@@ -1,0 +1,14 @@
+// Looks at a next neighbour register in every cycle, from cycle 0 on, then waits for the signal.
+
+.reg n$mark time
+.sig woken
+.addr woken SIGNAL
+.set_sig woken
+#repeat (40)
+    alu[*l$index0++, --, B, n$mark]
+#endloop
+    ctx_arb[woken]
+    local_csr_rd[profile_count]
+    immed[time, 0]
+    alu[*l$index0++, --, B, time]
+    ctx_arb[kill]

@@ -203,7 +203,7 @@ def _spi_rows(bench: _Bench, *, quick: bool) -> Iterator[Row]:
         most = 8 * fast.hardware["msf.width_bytes"] * megahertz * 1e6
         receive = fast.empty(ports=_MEDIA_PORTS)
         receive.load("receive.uc", engines=[0, 1])
-        receive.offer(_FRAME_BYTES, 2 * fast.cycles // 1_000)
+        receive.offer([bytes(_FRAME_BYTES)], 2 * fast.cycles // 1_000)
         transmit = fast.empty(ports=_MEDIA_PORTS)
         transmit.load("transmit.uc", engines=[0], BYTES=_MPACKET_BYTES, PORTS=_MEDIA_PORTS)
         # an mpacket received costs two posted writes: its element and the context freed
@@ -221,7 +221,7 @@ def _wire_rows(bench: _Bench) -> Iterator[Row]:
     most = 1e9 / (_WIRE_BYTES * _BYTE_NS)
     receive = bench.empty(ports=1)
     receive.load("receive.uc", engines=[0])
-    receive.offer(_MINIMUM_BYTES, (_WARMUP + bench.cycles) // 100)
+    receive.offer([bytes(_MINIMUM_BYTES)], (_WARMUP + bench.cycles) // 100)
     yield bench.judged(
         "GbE port, receive, 64-byte frames", "Mpps", _WIRE, most=most, scale=1e6, transfer=1,
         measured=bench.per_second(receive, lambda chip: int(chip["port"][0]["frames_in"])),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import ceil
 
 from ixp_emu.calibrate.latency import TOLERANCE as LATENCY_TOLERANCE
@@ -34,7 +33,7 @@ _FORM = Cited("X <= min(n / (L + I), 1 / busy, memory)", "inferred")
 _USE = Cited("U <= min(1, N I / (I + L))", "inferred")
 
 
-@dataclass(frozen=True, slots=False, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """Contexts that read and compute in turn.
 
@@ -103,10 +102,10 @@ class Reading:
         """Threads over some microengines at which the first other bound is met."""
         return self.round_cycles * min(engines / self.busy_cycles, self.channel)
 
-    @cached_property
+    @property
     def least_threads(self) -> int:
         """Threads of one microengine that keep it busy: 1 + (L - what the own swap takes) / busy, rounded up."""
-        wait = self.round_cycles - self._own - (self.busy_cycles - self._own)
+        wait = self.round_cycles - self.busy_cycles
         return ceil(1 + wait / self.busy_cycles)
 
     def measure(self, contexts: Sequence[int], *, cycles: int) -> tuple[float, float]:

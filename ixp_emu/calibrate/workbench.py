@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,17 +39,19 @@ class Workbench:
         ports: gigabit ports, with no traffic.
 
     Attributes:
-        chip: CHIP record.
+        records: array of one CHIP record.
+        chip: that record.
+        memories: its SRAM and DRAM.
         hardware: as given.
     """
 
     def __init__(self, hardware: Hardware, *, prepare: Prepare | None = None, ports: int = 0) -> None:
         self.hardware = hardware
-        self._chips = new_chips(1)
-        self._memories = Memories(hardware)
+        self.records = new_chips(1)
+        self.memories = Memories(hardware)
         self._frames: list[Any] = []
-        self.chip: Any = self._chips[0]
-        initialise(self.chip, hardware, self._memories)
+        self.chip: Any = self.records[0]
+        initialise(self.chip, hardware, self.memories)
         if ports:
             set_up_ports(self.chip, ports)
         if prepare is not None:
@@ -72,23 +74,26 @@ class Workbench:
         """Set up a scratch ring of 128 longwords with some in it."""
         configure_ring(self.chip, ring, base=512 * ring, size=128, contents=range(1, longwords + 1))
 
-    def offer(self, frame_bytes: int, frames: int) -> None:
+    def offer(self, contents: Sequence[bytes], frames: int) -> None:
         """Put frames before every port, as fast as the line and the MAC take them.
 
         Parameters:
-            frame_bytes: without FCS.
+            contents: of the frames, without FCS and of equal length, taken in turn.
+            frames: how many.
         """
-        data = np.arange(frame_bytes, dtype=np.uint8)
+        data = np.frombuffer(b"".join(contents), np.uint8)
+        size = len(contents[0])
         for port in self.chip["port"][: int(self.chip["ports"])]:
             rows = np.zeros(frames, INGRESS)
-            rows["address"], rows["length"] = data.ctypes.data, frame_bytes
+            rows["address"] = data.ctypes.data + size * (np.arange(frames) % len(contents))
+            rows["length"] = size
             port["source"], port["source_count"], port["back_pressure"] = rows.ctypes.data, frames, 1
             self._frames += [data, rows]
         schedule(self.chip, MEDIA_RX, 4, 0)
 
     def run(self, until: int) -> Any:
         """Run up to (excluding) a cycle; gives the record. Raises AssertionError for a program with a fault."""
-        advance_unlinked(self._chips, until)
+        advance_unlinked(self.records, until)
         fault = int(self.chip["fault"])
         if fault:
             raise AssertionError(f"cycle {int(self.chip['fault_time']):,}: {FAULT_NAMES[fault]}")

@@ -74,6 +74,10 @@ class Workbench:
         """Set up a scratch ring of 128 longwords with some in it."""
         configure_ring(self.chip, ring, base=512 * ring, size=128, contents=range(1, longwords + 1))
 
+    def fill_local_memory(self, engine: int, longwords: Sequence[int]) -> None:
+        """Set the first longwords of a microengine's local memory."""
+        self.chip["me"][engine]["file"][LOCAL_MEMORY : LOCAL_MEMORY + len(longwords)] = longwords
+
     def offer(self, contents: Sequence[bytes], frames: int) -> None:
         """Put frames before every port, as fast as the line and the MAC take them.
 

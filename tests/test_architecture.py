@@ -19,7 +19,8 @@ MAY_IMPORT = {  # part -> the other parts it may use; docs/design.md, "Folders"
     "cluster": {"placement", "chip", "assembler", "isa", "errors"},
     "report": {"cluster", "placement", "chip", "assembler", "isa", "errors"},
     "bench": {"report", "cluster", "placement", "chip", "assembler", "errors"},
-    "cli": {"bench", "report", "cluster", "chip", "errors"},
+    "calibrate": {"report", "cluster", "placement", "chip", "assembler", "isa", "errors"},
+    "cli": {"bench", "calibrate", "report", "cluster", "chip", "errors"},
 }
 LONGEST_LINES = 700
 MODULES = sorted((ROOT / "ixp_emu").rglob("*.py"))

@@ -18,7 +18,7 @@ from ixp_emu.isa.unsettled import SETTINGS
 
 __all__ = ["Probe", "idle_latency", "latency_rows", "probes"]
 
-GROUP = "idle latency"
+GROUP = "latency"
 TOLERANCE = 0.02
 _RUN_CYCLES = 4_000
 _CHANNEL_1 = 1 << 30

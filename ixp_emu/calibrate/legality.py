@@ -12,7 +12,7 @@ from ixp_emu.chip.hardware import Hardware
 
 __all__ = ["legality_rows"]
 
-GROUP = "DDR command legality"
+GROUP = "ddr"
 _RULES = Cited("DDR SDRAM: tRCD, tRP, tRAS, tRC, tRRD, tWR, tRFC, CAS latency, one data bus", "documented")
 _LEAST_COMMANDS = 100
 _MOST_COMMANDS = 1 << 16

@@ -22,8 +22,8 @@ from ixp_emu.isa.unsettled import SETTINGS
 
 __all__ = ["Reading", "spread", "sweep_rows", "thread_rows"]
 
-THREADS = "threads to hide latency"
-SWEEP = "closed forms U and X"
+THREADS = "threads"
+SWEEP = "bounds"
 _WARMUP = 4_000
 _APPROACH = 0.05
 _BELOW, _ABOVE = 0.7, 1.5

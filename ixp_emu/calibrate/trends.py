@@ -13,7 +13,7 @@ from ixp_emu.chip.layout import CONTEXTS, ENGINES, SRAM0
 
 __all__ = ["bloom_cycles", "trend_rows"]
 
-GROUP = "published trends"
+GROUP = "trends"
 _THREADS = Cited("IXP2400 intrusion prevention, 2007: throughput follows the total of threads", "measured")
 _ENGINES = Cited("IXP2800 packet classification, 2006: sub-linear over MEs by command FIFOs and SRAM buses", "measured")
 _BLOOM = Cited("IXP2800 counting Bloom filter, 10 probes: 700 cycles shared, 120 local; 70 a shared reference", "measured")

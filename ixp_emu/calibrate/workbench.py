@@ -16,6 +16,7 @@ from ixp_emu.chip.codes import FAULT_NAMES
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import CONTEXTS, ENGINES, INGRESS, LOCAL_MEMORY, MEDIA_RX
 from ixp_emu.chip.rows import build_rows
+from ixp_emu.errors import InputError
 
 __all__ = ["PROGRAMS", "Prepare", "Workbench"]
 
@@ -96,11 +97,14 @@ class Workbench:
         schedule(self.chip, MEDIA_RX, 4, 0)
 
     def run(self, until: int) -> Any:
-        """Run up to (excluding) a cycle; gives the record. Raises AssertionError for a program with a fault."""
+        """Run up to (excluding) a cycle; gives the record. Raises InputError if hardware values cause a fault."""
         advance_unlinked(self.records, until)
         fault = int(self.chip["fault"])
         if fault:
-            raise AssertionError(f"cycle {int(self.chip['fault_time']):,}: {FAULT_NAMES[fault]}")
+            time = int(self.chip["fault_time"])
+            raise InputError(
+                f"a microbenchmark needs more than this chip has: {FAULT_NAMES[fault]} in cycle {time:,}", key="hardware"
+            )
         return self.chip
 
     def growth(self, count: Callable[[Any], int], *, warmup: int, cycles: int) -> int:

@@ -112,8 +112,8 @@ def _sram_rows(bench: _Bench, *, quick: bool) -> Iterator[Row]:
         for kind in ("read", "write"):
             loaded = _stream(fast, f"sram[{kind}, $data[0], address, 0, 8], ctx_swap[done]")
             yield fast.judged(
-                f"QDR at {megahertz:g} MHz, one channel, {kind}s", "MB/s", cited, scale=1e6, transfer=8 * _LONGWORD_BYTES,
-                most=_LONGWORD_BYTES * fast.hertz / cycles,
+                f"QDR at {megahertz:g} MHz, one channel, {kind}s", "MB/s", cited, scale=1e6,
+                transfer=8 * _LONGWORD_BYTES, most=_LONGWORD_BYTES * fast.hertz / cycles,
                 measured=_LONGWORD_BYTES * fast.per_second(loaded, _longwords(SRAM0)),
             )  # fmt: skip
     for kind in ("read", "write"):

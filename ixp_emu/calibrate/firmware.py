@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ixp_emu.calibrate.model import Cited, Row, row
-from ixp_emu.calibrate.rules import Rule, at_most, between, within
+from ixp_emu.calibrate.rules import Rule, between, within
 from ixp_emu.calibrate.workbench import PROGRAMS, Prepare, Workbench
 from ixp_emu.chip.hardware import Hardware
-from ixp_emu.chip.layout import DRAM, MSF, SCRATCH, SRAM0, SRAM1
+from ixp_emu.chip.layout import DRAM, MSF, SRAM0, SRAM1
 from ixp_emu.cluster.build import build_images, load_image
 from ixp_emu.cluster.config import load_config
 
@@ -136,7 +136,7 @@ def _count(what: str, rule: Rule, measured: float) -> Row:
 
 def _less(published: float, why: str) -> Rule:
     """The published count or less, for a reason."""
-    return at_most(published * (1 + _CUT), text=f"at most the published {published:g}: {why}")
+    return between(published, 0, published * (1 + _CUT), text=f"at most the published {published:g}: {why}")
 
 
 def _receive_rows(hardware: Hardware, each: FirmwareFigures) -> Iterator[Row]:

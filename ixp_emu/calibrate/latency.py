@@ -20,7 +20,7 @@ __all__ = ["Probe", "idle_latency", "latency_rows", "probes"]
 
 GROUP = "latency"
 TOLERANCE = 0.02
-_RUN_CYCLES = 4_000
+_RUN_CYCLES = 20_000
 _CHANNEL_1 = 1 << 30
 _TBUF = 0x2000
 _QUEUED = 8
@@ -30,7 +30,7 @@ _LOCAL = Cited("MEv2 programs leave three instructions between; local memory ans
 _BRANCH = Cited("shadow of the instruction (docs/hardware-model.md, section 2)", "documented")
 _SWAP = Cited("a context swap costs what a taken branch does", "documented")
 _NEIGHBOR_SIGNAL = 9
-_WATCHED = 40
+_WATCHED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,12 +24,13 @@ h1 { font-size: 1.7rem; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 2
 p { max-width: 48rem; } .soft { color: var(--soft); }
 .verdict { font-size: 1.1rem; font-weight: 600; } .pass { color: var(--pass); } .fail { color: var(--fail); }
 .note { border-left: 3px solid var(--line); padding: .1rem 0 .1rem 1rem; color: var(--soft); }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)); gap: 1.5rem; margin: 1.5rem 0; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(22rem, 1fr)); gap: 1.5rem; margin: 1.5rem 0; }
 figure { margin: 0; border: 1px solid var(--line); border-radius: 6px; padding: .75rem; }
 figure svg { width: 100%; height: auto; } figcaption { font-weight: 600; margin-bottom: .25rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: 13px; }
-th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--ink); padding: .3rem .6rem; }
-td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; vertical-align: top; }
+th, td { padding: .3rem .6rem; vertical-align: top; }
+th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--ink); }
+td { border-bottom: 1px solid var(--line); }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.w { min-width: 17rem; }
 td.s { color: var(--soft); min-width: 18rem; } tr.bad { background: #fdeceb; } nav a { margin-right: 1rem; }
 """

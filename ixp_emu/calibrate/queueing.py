@@ -94,9 +94,7 @@ def mean_wait(
     return int(bench.chip["queue_wait"][unit]) / int(bench.chip["references"][unit])
 
 
-def queueing_rows(
-    hardware: Hardware, *, quick: bool = False, prepare: Prepare | None = None
-) -> Iterator[Row | Series]:
+def queueing_rows(hardware: Hardware, *, quick: bool = False, prepare: Prepare | None = None) -> Iterator[Row | Series]:
     """The group's rows, and waits at more loads for the figure.
 
     Parameters:
@@ -117,8 +115,8 @@ def queueing_rows(
             )  # fmt: skip
             if load in judged:
                 yield row(
-                    GROUP, f"{name}, wait at load {load:g}, service {service:g} cycles, {requests:,} requests", "cycles",
-                    _SOURCE, within(waiting_time(load, service), TOLERANCE), waits[load],
+                    GROUP, f"{name}, wait at load {load:g}, service {service:g} cycles, {requests:,} requests",
+                    "cycles", _SOURCE, within(waiting_time(load, service), TOLERANCE), waits[load],
                 )  # fmt: skip
         yield Series(
             figure="latency", name=f"{name}, service {service:g} cycles", x=list(waits),

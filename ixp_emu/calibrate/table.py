@@ -12,7 +12,7 @@ from ixp_emu.report.page import print_page
 
 __all__ = ["number", "print_calibration", "share"]
 
-_WHAT_WIDTH = 50
+_WHAT_WIDTH = 44
 _THOUSAND = 1_000
 
 

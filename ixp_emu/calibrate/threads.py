@@ -1,9 +1,9 @@
 """Threads that hide latency: how much they read and compute, against closed forms.
 
 A context issues a read, sleeps L cycles until its answer, executes I instructions and reads again. A microengine is
-busy for the read, the instructions and what the swap loses; n contexts of it make at most ``min(n / (L + I), 1 / busy)``
-reads a cycle, and all together no more than the memory serves. Both are bounds: what threads do to one another can only
-take longer.
+busy for the read, the instructions and what the swap loses; n contexts of it make at most
+``min(n / (L + I), 1 / busy)`` reads a cycle, and all together no more than the memory serves. All are bounds: what
+threads do to one another can only take longer.
 """
 
 from __future__ import annotations
@@ -187,9 +187,7 @@ def _fewest_busy(reading: Reading, cycles: int) -> int:
     return CONTEXTS + 1
 
 
-def sweep_rows(
-    hardware: Hardware, *, quick: bool = False, prepare: Prepare | None = None
-) -> Iterator[Row | Series]:
+def sweep_rows(hardware: Hardware, *, quick: bool = False, prepare: Prepare | None = None) -> Iterator[Row | Series]:
     """Threads from 1 to 64 over the eight microengines, and from 1 to 8 in one, for several amounts of work.
 
     Parameters:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from ixp_emu.calibrate.model import Cited, Row, Series, row
 from ixp_emu.calibrate.rules import at_least, at_most, bound, within
@@ -16,7 +17,9 @@ __all__ = ["bloom_cycles", "trend_rows"]
 GROUP = "trends"
 _THREADS = Cited("IXP2400 intrusion prevention, 2007: throughput follows the total of threads", "measured")
 _ENGINES = Cited("IXP2800 packet classification, 2006: sub-linear over MEs by command FIFOs and SRAM buses", "measured")
-_BLOOM = Cited("IXP2800 counting Bloom filter, 10 probes: 700 cycles shared, 120 local; 70 a shared reference", "measured")
+_BLOOM = Cited(
+    "IXP2800 counting Bloom filter, 10 probes: 700 cycles shared, 120 local; 70 a shared reference", "measured"
+)
 _SHARED_CYCLES, _LOCAL_CYCLES, _REFERENCE_CYCLES = 700, 120, 70
 _SHARED = 0.10
 """What the few instructions between two references may add."""
@@ -41,11 +44,13 @@ def _thread_rows(hardware: Hardware, cycles: int, prepare: Prepare | None) -> It
     light = Reading(hardware=hardware, compute=5, prepare=prepare)
     for threads in (4, 8):
         rates = [
-            light.measure([threads // engines] * engines, cycles=cycles)[0] for engines in (1, 2, 4, 8) if engines <= threads
+            light.measure([threads // engines] * engines, cycles=cycles)[0]
+            for engines in (1, 2, 4, 8)
+            if engines <= threads
         ]
         yield row(
-            GROUP, f"{threads} threads on 1 to {min(threads, ENGINES)} MEs: fastest over slowest split", "ratio", _THREADS,
-            within(1.0, _ALIKE), max(rates) / min(rates),
+            GROUP, f"{threads} threads on 1 to {min(threads, ENGINES)} MEs: fastest over slowest split", "ratio",
+            _THREADS, within(1.0, _ALIKE), max(rates) / min(rates),
         )  # fmt: skip
     heavy = Reading(hardware=hardware, compute=60, prepare=prepare)
     half, full = (heavy.measure([count], cycles=cycles)[0] for count in (CONTEXTS // 2, CONTEXTS))
@@ -55,9 +60,7 @@ def _thread_rows(hardware: Hardware, cycles: int, prepare: Prepare | None) -> It
     )
 
 
-def _engine_rows(
-    hardware: Hardware, cycles: int, prepare: Prepare | None, *, quick: bool
-) -> Iterator[Row | Series]:
+def _engine_rows(hardware: Hardware, cycles: int, prepare: Prepare | None, *, quick: bool) -> Iterator[Row | Series]:
     """Eight threads on each of 1 to 8 microengines; the channel serves fewer than eight such."""
     reading = Reading(hardware=hardware, compute=60, target=SRAM0, units=4, prepare=prepare)
     engines = (1, 2, 4, 8) if quick else tuple(range(1, ENGINES + 1))
@@ -78,7 +81,7 @@ def _engine_rows(
     yield row(
         GROUP, "largest gain of speed-up an ME when more are added", "ratio", _ENGINES,
         at_most(1.01, text="no ME gains by another: at most 1.01"),
-        max(later / earlier for earlier, later in zip(efficiency, efficiency[1:], strict=False)),
+        max(later / earlier for earlier, later in pairwise(efficiency)),
     )  # fmt: skip
     yield Series(
         figure="engines", name="8 threads each, 16 bytes of SRAM, 60 instructions",

@@ -59,12 +59,18 @@ class Workbench:
             prepare(self.chip)
 
     def load(
-        self, program: str, *, engines: Iterable[int] = range(ENGINES), contexts: int = CONTEXTS, **defines: object
+        self,
+        program: str,
+        *,
+        engines: Iterable[int] = range(ENGINES),
+        contexts: int = CONTEXTS,
+        **defines: int | str,
     ) -> None:
-        """Load a program of :data:`PROGRAMS` into microengines, with the symbols it needs.
+        """Load a program of :data:`PROGRAMS` into microengines.
 
         Parameters:
             contexts: of each, beginning with context 0.
+            defines: the symbols that the program names in its head.
         """
         words = _words(program, tuple(sorted(defines.items())))
         rows = build_rows(words)
@@ -103,7 +109,8 @@ class Workbench:
         if fault:
             time = int(self.chip["fault_time"])
             raise InputError(
-                f"a microbenchmark needs more than this chip has: {FAULT_NAMES[fault]} in cycle {time:,}", key="hardware"
+                f"a microbenchmark needs more than this chip has: {FAULT_NAMES[fault]} in cycle {time:,}",
+                key="hardware",
             )
         return self.chip
 

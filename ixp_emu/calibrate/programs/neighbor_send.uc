@@ -8,7 +8,7 @@
     immed[time, 0]
     alu[n$mark, --, B, 1]
     alu[*l$index0++, 2, +, time]
-#repeat (20)
+#repeat (120)
     nop
 #endloop
     local_csr_rd[profile_count]

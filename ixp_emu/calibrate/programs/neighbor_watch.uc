@@ -4,7 +4,7 @@
 .sig woken
 .addr woken SIGNAL
 .set_sig woken
-#repeat (40)
+#repeat (100)
     alu[*l$index0++, --, B, n$mark]
 #endloop
     ctx_arb[woken]

@@ -58,6 +58,11 @@ class _Bench:
     def hertz(self) -> int:
         return self.hardware["me_clock_khz"] * 1_000
 
+    def longwords(self, *cycles: int, clusters: int = 2) -> float:
+        """Most longwords a second of memories that take ``cycles`` each, or of the S buses behind them."""
+        buses = clusters / self.hardware["sbus.longword_cycles"]
+        return self.hertz * min(sum(1 / each for each in cycles), buses)
+
     def empty(self, *, ports: int = 0) -> Workbench:
         return Workbench(self.hardware, prepare=self.prepare, ports=ports)
 
@@ -113,9 +118,10 @@ def _sram_rows(bench: _Bench, *, quick: bool) -> Iterator[Row]:
             loaded = _stream(fast, f"sram[{kind}, $data[0], address, 0, 8], ctx_swap[done]")
             yield fast.judged(
                 f"QDR at {megahertz:g} MHz, one channel, {kind}s", "MB/s", cited, scale=1e6,
-                transfer=8 * _LONGWORD_BYTES, most=_LONGWORD_BYTES * fast.hertz / cycles,
+                transfer=8 * _LONGWORD_BYTES, most=_LONGWORD_BYTES * fast.longwords(cycles),
                 measured=_LONGWORD_BYTES * fast.per_second(loaded, _longwords(SRAM0)),
             )  # fmt: skip
+    channel = bench.hardware["sram.longword_cycles"]
     for kind in ("read", "write"):
         loaded = bench.empty()
         for parity, base in ((0, 0), (1, _CHANNEL_1)):
@@ -125,7 +131,7 @@ def _sram_rows(bench: _Bench, *, quick: bool) -> Iterator[Row]:
             )  # fmt: skip
         yield bench.judged(
             f"both SRAM channels, {kind}s", "MB/s", cited, scale=1e6, transfer=16 * _LONGWORD_BYTES,
-            most=2 * _LONGWORD_BYTES * bench.hertz / bench.hardware["sram.longword_cycles"],
+            most=_LONGWORD_BYTES * bench.longwords(channel, channel),
             measured=_LONGWORD_BYTES * bench.per_second(loaded, _longwords(SRAM0, SRAM1)),
         )  # fmt: skip
 
@@ -149,13 +155,14 @@ def _dram_rows(bench: _Bench, *, quick: bool) -> Iterator[Row]:
         loaded = _stream(bench, f"dram[{kind}, $$data[0], address, 0, 8], ctx_swap[done]", start_shift=6, step=4096)
         yield bench.judged(
             f"DRAM {way} the MEs", "MB/s", cite("dbus.quadword_cycles"), scale=1e6, transfer=64,
-            most=8 * bench.hertz / bench.hardware["dbus.quadword_cycles"],
+            most=8 * bench.hertz / max(bench.hardware["dbus.quadword_cycles"], bench.hardware["dram.quadword_cycles"]),
             measured=_LONGWORD_BYTES * bench.per_second(loaded, _longwords(DRAM)),
         )  # fmt: skip
 
 
 def _bus_rows(bench: _Bench) -> Iterator[Row]:
     """One cluster uses three memories at once, each of which alone could not fill its bus."""
+    scratch, channel = (bench.hardware[f"{target}.longword_cycles"] for target in ("scratch", "sram"))
     for kind, bus in (("read", "S_push"), ("write", "S_pull")):
         loaded = bench.empty()
         for engine, (target, base) in enumerate((("scratch", 0), ("sram", 0), ("sram", _CHANNEL_1), ("scratch", 64))):
@@ -165,7 +172,7 @@ def _bus_rows(bench: _Bench) -> Iterator[Row]:
             )  # fmt: skip
         yield bench.judged(
             f"{bus} of a cluster", "MB/s", _BUSES, scale=1e6, transfer=24 * _LONGWORD_BYTES,
-            most=_LONGWORD_BYTES * bench.hertz / bench.hardware["sbus.longword_cycles"],
+            most=_LONGWORD_BYTES * bench.longwords(scratch, channel, channel, clusters=1),
             measured=_LONGWORD_BYTES * bench.per_second(loaded, _longwords(SCRATCH, SRAM0, SRAM1)),
         )  # fmt: skip
     loaded = bench.empty()
@@ -185,13 +192,13 @@ def _unit_rows(bench: _Bench) -> Iterator[Row]:
             loaded = _stream(bench, command, base=base)
             yield bench.judged(
                 f"{'scratch' if target == 'scratch' else 'MSF'} {kind}s", "MB/s", cite(f"{target}.longword_cycles"),
-                most=_LONGWORD_BYTES * bench.hertz / values[f"{target}.longword_cycles"], scale=1e6, transfer=32,
+                most=_LONGWORD_BYTES * bench.longwords(values[f"{target}.longword_cycles"]), scale=1e6, transfer=32,
                 measured=_LONGWORD_BYTES * bench.per_second(loaded, _longwords(number)),
             )  # fmt: skip
     loaded = _stream(bench, "hash_48[$data[0], 3], ctx_swap[done]")
     yield bench.judged(
         "hash unit, 48-bit keys", "M keys/s", cite("hash.key_cycles"), scale=1e6, transfer=3,
-        most=bench.hertz / values["hash.key_cycles"],
+        most=min(bench.hertz / values["hash.key_cycles"], bench.longwords(1) / 2),  # a key is two longwords
         measured=3 * bench.per_second(loaded, lambda chip: int(chip["references"][SCRATCH])),
     )  # fmt: skip
 
@@ -219,11 +226,12 @@ def _spi_rows(bench: _Bench, *, quick: bool) -> Iterator[Row]:
 def _wire_rows(bench: _Bench) -> Iterator[Row]:
     """One gigabit port with frames of 64 bytes back to back."""
     most = 1e9 / (_WIRE_BYTES * _BYTE_NS)
+    rounding = most * most / bench.hertz * bench.cycles / bench.hertz  # a source counts whole cycles between two frames
     receive = bench.empty(ports=1)
     receive.load("receive.uc", engines=[0])
     receive.offer([bytes(_MINIMUM_BYTES)], (_WARMUP + bench.cycles) // 100)
     yield bench.judged(
-        "GbE port, receive, 64-byte frames", "Mpps", _WIRE, most=most, scale=1e6, transfer=1,
+        "GbE port, receive, 64-byte frames", "Mpps", _WIRE, most=most, scale=1e6, transfer=1 + rounding,
         measured=bench.per_second(receive, lambda chip: int(chip["port"][0]["frames_in"])),
     )  # fmt: skip
     transmit = bench.empty(ports=1)

@@ -163,7 +163,7 @@ def thread_rows(hardware: Hardware, *, quick: bool = False, prepare: Prepare | N
         reading = Reading(hardware=hardware, compute=compute, prepare=prepare)
         yield row(
             THREADS, f"fewest threads that keep an ME busy, {compute} instructions between SRAM reads", "threads",
-            _HIDING, equal(min(reading.least_threads, CONTEXTS)), _fewest_busy(reading, cycles),
+            _HIDING, equal(min(reading.least_threads, CONTEXTS + 1)), _fewest_busy(reading, cycles),
         )  # fmt: skip
     wide = Reading(hardware=hardware, compute=10, target=DRAM, units=8, prepare=prepare)
     for reading, what, cited in (

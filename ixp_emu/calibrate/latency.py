@@ -275,9 +275,9 @@ def latency_rows(hardware: Hardware, *, quick: bool = False, prepare: Prepare | 
     """The group's rows.
 
     Parameters:
-        quick: every sixth command only.
+        quick: every fifth command only.
     """
-    for probe in list(probes(hardware))[:: 6 if quick else 1]:
+    for probe in list(probes(hardware))[:: 5 if quick else 1]:
         measured = idle_latency(hardware, probe, prepare=prepare)
         yield row(GROUP, probe.what, "cycles", probe.cited, within(probe.expected, TOLERANCE), measured)
     yield from _neighbor_rows(hardware, prepare)

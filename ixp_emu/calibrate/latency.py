@@ -285,16 +285,17 @@ def latency_rows(hardware: Hardware, *, quick: bool = False, prepare: Prepare | 
 
 
 def _neighbor_rows(hardware: Hardware, prepare: Prepare | None) -> Iterator[Row]:
-    bench = Workbench(hardware, prepare=prepare)
-    for engine, program in ((0, "neighbor_send.uc"), (1, "neighbor_watch.uc")):
-        bench.load(program, engines=[engine], contexts=1, SIGNAL=_NEIGHBOR_SIGNAL)
-    bench.run(_RUN_CYCLES)
-    written, signalled = bench.local_memory(0, 2)
-    seen = bench.local_memory(1, _WATCHED + 1)
-    yield row(
-        GROUP, "next neighbour register, producer to consumer", "cycles", cite("neighbor.register_latency"),
-        equal(hardware["neighbor.register_latency"]), seen.index(1) - written,
-    )  # fmt: skip
+    for what, written_as, read_as in (("register", "n$mark", "n$mark"), ("ring", "*n$index++", "*n$index")):
+        bench = Workbench(hardware, prepare=prepare)
+        bench.load("neighbor_send.uc", engines=[0], contexts=1, WRITTEN=written_as, SIGNAL=_NEIGHBOR_SIGNAL)
+        bench.load("neighbor_watch.uc", engines=[1], contexts=1, READ=read_as, SIGNAL=_NEIGHBOR_SIGNAL)
+        bench.run(_RUN_CYCLES)
+        written, signalled = bench.local_memory(0, 2)
+        seen = bench.local_memory(1, _WATCHED + 1)
+        yield row(
+            GROUP, f"next neighbour {what}, producer to consumer", "cycles", cite("neighbor.register_latency"),
+            equal(hardware["neighbor.register_latency"]), seen.index(1) - written,
+        )  # fmt: skip
     yield row(
         GROUP, "next neighbour signal", "cycles", cite("neighbor.signal_latency"),
         equal(hardware["neighbor.signal_latency"]), seen[_WATCHED] - signalled,

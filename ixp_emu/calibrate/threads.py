@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from ixp_emu.calibrate.latency import TOLERANCE as LATENCY_TOLERANCE
 from ixp_emu.calibrate.model import Cited, Row, Series, cite, row
@@ -20,7 +21,7 @@ from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import CONTEXTS, DRAM, ENGINES, SRAM0
 from ixp_emu.isa.unsettled import SETTINGS
 
-__all__ = ["Reading", "spread", "sweep_rows", "thread_rows"]
+__all__ = ["Measured", "Reading", "spread", "sweep_rows", "thread_rows"]
 
 THREADS = "threads"
 SWEEP = "bounds"
@@ -31,6 +32,14 @@ _BELOW, _ABOVE = 0.7, 1.5
 _HIDING = Cited("N >= 1 + L / R; R is what a thread keeps the microengine busy, L the wait that is left", "inferred")
 _FORM = Cited("X <= min(n / (L + I), 1 / busy, memory)", "inferred")
 _USE = Cited("U <= min(1, N I / (I + L))", "inferred")
+
+
+class Measured(NamedTuple):
+    """What contexts did in a window: reads a cycle, and the shares of its cycles that ME 0 executes and stalls."""
+
+    reads: float
+    executing: float
+    stalled: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +117,8 @@ class Reading:
         wait = self.round_cycles - self.busy_cycles
         return ceil(1 + wait / self.busy_cycles)
 
-    def measure(self, contexts: Sequence[int], *, cycles: int) -> tuple[float, float]:
-        """Reads a cycle, and the share of its cycles that the first microengine executes.
+    def measure(self, contexts: Sequence[int], *, cycles: int) -> Measured:
+        """Run them, and count after a warm-up.
 
         Parameters:
             contexts: of each microengine from ME 0 on.
@@ -121,11 +130,15 @@ class Reading:
                     "reader.uc", engines=[engine], contexts=count,
                     COMMAND=self._command, COMPUTE=self.compute, FILLED=int(self.filled),
                 )  # fmt: skip
-        record = bench.run(_WARMUP)
-        reads, executed = int(record["references"][self.target]), int(record["me"]["executing"][0])
-        record = bench.run(_WARMUP + cycles)
-        reads = int(record["references"][self.target]) - reads
-        return reads / cycles, (int(record["me"]["executing"][0]) - executed) / cycles
+
+        def counts() -> tuple[int, int, int]:
+            me = bench.chip["me"]
+            return int(bench.chip["references"][self.target]), int(me["executing"][0]), int(me["stalled"][0])
+
+        bench.run(_WARMUP)
+        before = counts()
+        bench.run(_WARMUP + cycles)
+        return Measured(*((after - earlier) / cycles for after, earlier in zip(counts(), before, strict=True)))
 
 
 def spread(threads: int) -> list[int]:
@@ -144,7 +157,7 @@ def thread_rows(hardware: Hardware, *, quick: bool = False, prepare: Prepare | N
     ten = Reading(hardware=hardware, compute=10, prepare=prepare)
     for filled, swap in ((False, "swap slots lost"), (True, "swap slots filled")):
         reading = Reading(hardware=hardware, compute=10, filled=filled, prepare=prepare)
-        rate, _ = reading.measure([CONTEXTS], cycles=cycles)
+        rate = reading.measure([CONTEXTS], cycles=cycles).reads
         most = reading.most([CONTEXTS])
         yield row(
             THREADS, f"8 threads of an ME, an SRAM longword each, 10 instructions between, {swap}", "M reads/s", _FORM,
@@ -170,8 +183,8 @@ def thread_rows(hardware: Hardware, *, quick: bool = False, prepare: Prepare | N
         (ten, "threads that saturate an SRAM channel with single longwords", cite("sram.longword_cycles")),
         (wide, "threads that saturate the D bus with 64-byte DRAM reads", cite("dbus.quadword_cycles")),
     ):
-        slope = reading.measure(spread(2), cycles=cycles)[0] / 2
-        top = reading.measure([CONTEXTS] * ENGINES, cycles=cycles)[0]
+        slope = reading.measure(spread(2), cycles=cycles).reads / 2
+        top = reading.measure([CONTEXTS] * ENGINES, cycles=cycles).reads
         yield row(
             THREADS, what, "threads", cited, within(reading.round_cycles * reading.channel, LATENCY_TOLERANCE * 1.5),
             top / slope,
@@ -182,7 +195,7 @@ def _fewest_busy(reading: Reading, cycles: int) -> int:
     """Threads from which on a microengine has no idle cycle to speak of; one more than it has if there are none."""
     full = 1 / reading.busy_cycles
     for threads in range(1, CONTEXTS + 1):
-        if reading.measure([threads], cycles=cycles)[0] >= 0.995 * full:
+        if reading.measure([threads], cycles=cycles).reads >= 0.995 * full:
             return threads
     return CONTEXTS + 1
 
@@ -197,7 +210,7 @@ def sweep_rows(hardware: Hardware, *, quick: bool = False, prepare: Prepare | No
     points = [1, 4, 16, 48, 64] if quick else [*range(1, ENGINES * CONTEXTS + 1)]
     for compute in (20,) if quick else (10, 40, 160):
         reading = Reading(hardware=hardware, compute=compute, prepare=prepare)
-        measured = {threads: reading.measure(spread(threads), cycles=cycles)[0] for threads in points}
+        measured = {threads: reading.measure(spread(threads), cycles=cycles).reads for threads in points}
         most = {threads: reading.most(spread(threads)) for threads in points}
         what = f"{compute} instructions between SRAM reads, 1 to 64 threads"
         yield from _bounded(what, measured, most, knee=reading.knee(ENGINES), slack=1 / cycles)
@@ -211,7 +224,7 @@ def sweep_rows(hardware: Hardware, *, quick: bool = False, prepare: Prepare | No
     for compute in (20,) if quick else (10, 20, 40, 80):
         reading = Reading(hardware=hardware, compute=compute, filled=True, prepare=prepare)
         executed = 1 + compute
-        used = {n: reading.measure([n], cycles=cycles)[1] for n in range(1, CONTEXTS + 1)}
+        used = {n: reading.measure([n], cycles=cycles).executing for n in range(1, CONTEXTS + 1)}
         limit = {n: min(1.0, n * executed / (reading.round_cycles - 1)) for n in used}
         yield from _bounded(
             f"use of an ME, {compute} instructions between SRAM reads, 1 to 8 threads", used, limit,

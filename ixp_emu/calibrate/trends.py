@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from ixp_emu.calibrate.model import Cited, Row, Series, row
-from ixp_emu.calibrate.rules import at_least, at_most, bound, within
+from ixp_emu.calibrate.rules import at_least, at_most, bound, equal, within
 from ixp_emu.calibrate.threads import Reading
 from ixp_emu.calibrate.workbench import Prepare, Workbench
 from ixp_emu.chip.hardware import Hardware
@@ -44,7 +44,7 @@ def _thread_rows(hardware: Hardware, cycles: int, prepare: Prepare | None) -> It
     light = Reading(hardware=hardware, compute=5, prepare=prepare)
     for threads in (4, 8):
         rates = [
-            light.measure([threads // engines] * engines, cycles=cycles)[0]
+            light.measure([threads // engines] * engines, cycles=cycles).reads
             for engines in (1, 2, 4, 8)
             if engines <= threads
         ]
@@ -53,7 +53,7 @@ def _thread_rows(hardware: Hardware, cycles: int, prepare: Prepare | None) -> It
             _THREADS, within(1.0, _ALIKE), max(rates) / min(rates),
         )  # fmt: skip
     heavy = Reading(hardware=hardware, compute=60, prepare=prepare)
-    half, full = (heavy.measure([count], cycles=cycles)[0] for count in (CONTEXTS // 2, CONTEXTS))
+    half, full = (heavy.measure([count], cycles=cycles).reads for count in (CONTEXTS // 2, CONTEXTS))
     expected = heavy.most([CONTEXTS]) / heavy.most([CONTEXTS // 2])
     yield row(
         GROUP, "8 threads over 4 on an ME that 4 saturate", "ratio", _THREADS, within(expected, _ALIKE), full / half
@@ -64,8 +64,8 @@ def _engine_rows(hardware: Hardware, cycles: int, prepare: Prepare | None, *, qu
     """Eight threads on each of 1 to 8 microengines; the channel serves fewer than eight such."""
     reading = Reading(hardware=hardware, compute=60, target=SRAM0, units=4, prepare=prepare)
     engines = (1, 2, 4, 8) if quick else tuple(range(1, ENGINES + 1))
-    rates = {count: reading.measure([CONTEXTS] * count, cycles=cycles)[0] for count in engines}
-    speedup = {count: rate / rates[1] for count, rate in rates.items()}
+    measured = {count: reading.measure([CONTEXTS] * count, cycles=cycles) for count in engines}
+    speedup = {count: found.reads / measured[1].reads for count, found in measured.items()}
     alone = reading.most([CONTEXTS])
     curve = {count: reading.most([CONTEXTS] * count) / alone for count in engines}
     for count in (2, ENGINES):
@@ -73,6 +73,15 @@ def _engine_rows(hardware: Hardware, cycles: int, prepare: Prepare | None, *, qu
             GROUP, f"speed-up of {count} MEs that read 16 bytes of SRAM", "ratio", _ENGINES,
             bound(curve[count], _ALIKE, slack=0.01 * curve[count]), speedup[count],
         )  # fmt: skip
+    # the channel serves the MEs of the knee; the others' share is lost where commands wait for it
+    lost = max(0.0, 1 - reading.busy_cycles * reading.channel / ENGINES)
+    yield row(
+        GROUP, "cycles that 8 MEs stall on their full command FIFOs", "share", _ENGINES, within(lost, _ALIKE),
+        measured[ENGINES].stalled,
+    )  # fmt: skip
+    yield row(
+        GROUP, "cycles that one ME stalls", "share", _ENGINES, equal(0), measured[1].stalled
+    )  # fmt: skip
     yield row(
         GROUP, "speed-up of 8 MEs by that of 8 independent ones", "ratio", _ENGINES,
         at_most(0.9, text="sub-linear: at most .9"), speedup[ENGINES] / ENGINES,

@@ -1,4 +1,7 @@
 // Writes a next neighbour register of the following microengine, then signals it; leaves both cycles in local memory.
+//
+//   WRITTEN   the register as a destination: n$mark, or *n$index++ for a put
+//   SIGNAL    number of the signal
 
 .reg n$mark time
 #repeat (20)
@@ -6,7 +9,7 @@
 #endloop
     local_csr_rd[profile_count]
     immed[time, 0]
-    alu[n$mark, --, B, 1]
+    alu[WRITTEN, --, B, 1]
     alu[*l$index0++, 2, +, time]
 #repeat (120)
     nop

@@ -66,9 +66,12 @@ def _frame(flow: int) -> bytes:
     return bytes(12) + b"\x08\x00" + head + struct.pack(">HH", 1_000 + flow, 2_000) + bytes(22)
 
 
-def _passed(port: Any, direction: str) -> int:
-    """Frames that have left the MAC of a port, for RBUF or for the wire."""
-    return int(port["frames_out"]) if direction == "transmit" else int(port["frames_in"]) - int(port["rx_count"])
+def _frames(chip: Any, direction: str) -> int:
+    """Frames of one mpacket done with: given to the wire, or taken from the MACs and from RBUF."""
+    ports = chip["port"]
+    if direction == "transmit":
+        return int(ports["frames_out"].sum())
+    return int(ports["frames_in"].sum() - ports["rx_count"].sum() + chip["rbuf_free_count"])
 
 
 def measure_firmware(
@@ -93,7 +96,7 @@ def measure_firmware(
         chip = bench.chip
         me = chip["me"][0]
         return {
-            "frames": sum(_passed(port, direction) for port in chip["port"]),
+            "frames": _frames(chip, direction),
             "sram": int(chip["references"][SRAM0]) + int(chip["references"][SRAM1]),
             "dram": int(chip["references"][DRAM]),
             "msf": int(chip["references"][MSF]),

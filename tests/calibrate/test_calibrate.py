@@ -54,7 +54,7 @@ def test_all_rows_pass() -> None:
 @pytest.mark.parametrize(
     "overrides",
     [
-        {"scratch.idle_latency": 83, "sram.idle_latency": 131, "dram.idle_latency": 203, "msf.idle_latency": 91},
+        {"scratch.idle_latency": 63, "sram.idle_latency": 131, "dram.idle_latency": 125, "msf.idle_latency": 73},
         {"me_clock_khz": 400_000},
         {"command.fifo_latency": 3, "push.latency": 9, "pull.latency": 4},
         {"sram.longword_cycles": 4, "dram.quadword_cycles": 3, "hash.key_cycles": 9},

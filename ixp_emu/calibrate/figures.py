@@ -53,7 +53,7 @@ def _drawn(name: str, series: Sequence[Series], across: str, up: str) -> str:
         if entry.knee is not None and entry.x[0] <= entry.knee <= entry.x[-1]:
             axes.axvline(entry.knee, color=colour, linewidth=0.8, linestyle=(0, (4, 3)))
             axes.annotate(
-                f"knee {entry.knee:.1f}", (entry.knee, 0.02), xycoords=("data", "axes fraction"), rotation=90,
+                f"knee {entry.knee:.1f}", (entry.knee, 0.98), xycoords=("data", "axes fraction"), rotation=90, va="top",
                 color=colour, fontsize=8, xytext=(3, 0), textcoords="offset points",
             )  # fmt: skip
     axes.plot([], [], color=_INK, linewidth=1.4, label=f"line: {_CURVE[name]}; points: measured")

@@ -31,7 +31,7 @@ figure svg { width: 100%; height: auto; } figcaption { font-weight: 600; margin-
 th, td { padding: .3rem .6rem; vertical-align: top; }
 th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--ink); }
 td { border-bottom: 1px solid var(--line); }
-.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.w { min-width: 17rem; }
+.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.w { min-width: 17rem; } td.r { min-width: 11rem; }
 td.s { color: var(--soft); min-width: 18rem; } tr.bad { background: #fdeceb; } nav a { margin-right: 1rem; }
 """
 
@@ -88,6 +88,6 @@ def _row(row: Row) -> str:
     return (
         f'<tr{bad}><td class="w">{escape(row.what)}</td><td class="n">{number(row.expected)}</td>'
         f'<td class="n">{number(row.measured)}</td><td>{escape(row.unit)}</td><td class="n">{share(row.deviation)}</td>'
-        f'<td>{escape(row.rule)}</td><td class="s">{escape(row.strength)}: {escape(row.source)}</td>'
+        f'<td class="r">{escape(row.rule)}</td><td class="s">{escape(row.strength)}: {escape(row.source)}</td>'
         f'<td class="{row.verdict}">{row.verdict}</td></tr>'
     )

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ixp_emu.calibrate.latency import TOLERANCE as LATENCY_TOLERANCE
 from ixp_emu.calibrate.model import Cited, Row, Series, cite, row
-from ixp_emu.calibrate.rules import at_most, bound, equal, within
+from ixp_emu.calibrate.rules import between, bound, equal, within
 from ixp_emu.calibrate.workbench import Prepare, Workbench
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import CONTEXTS, DRAM, ENGINES, SRAM0
@@ -238,7 +238,7 @@ def _bounded(
     """Two rows: the bound is exceeded nowhere, and approached away from the knee."""
     yield row(
         SWEEP, f"{what}: largest share of the bound", "of bound", cited,
-        at_most(1 + slack / min(most.values()), text="never above the bound, but for one read cut by the window"),
+        between(1, 0, 1 + slack / min(most.values()), text="never above it, but for one read cut by the window"),
         max(measured[n] / most[n] for n in measured),
     )  # fmt: skip
     away = [n for n in measured if n < _BELOW * knee or n > _ABOVE * knee]

@@ -31,7 +31,8 @@ figure svg { width: 100%; height: auto; } figcaption { font-weight: 600; margin-
 th, td { padding: .3rem .6rem; vertical-align: top; }
 th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--ink); }
 td { border-bottom: 1px solid var(--line); }
-.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.w { min-width: 17rem; } td.r { min-width: 11rem; }
+.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.w { min-width: 17rem; }
+td.r { min-width: 11rem; }
 td.s { color: var(--soft); min-width: 18rem; } tr.bad { background: #fdeceb; } nav a { margin-right: 1rem; }
 """
 

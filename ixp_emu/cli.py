@@ -319,14 +319,19 @@ def hardware(
     from ixp_emu.chip.hardware import resolve_hardware
     from ixp_emu.report.hardware_table import print_hardware
 
+    print_hardware(resolve_hardware(preset, _hardware_values(set_ or [])))
+
+
+def _hardware_values(texts: Sequence[str]) -> dict[str, int]:
+    """Hardware values by name from `--set [hardware.]NAME=INTEGER`."""
     values: dict[str, int] = {}
-    for text in set_ or []:
+    for text in texts:
         name, _, value = text.partition("=")
         try:
             values[name.strip().removeprefix("hardware.")] = int(value.replace("_", ""))
         except ValueError:
             raise InputError("NAME=INTEGER expected", file=f"--set {text}") from None
-    print_hardware(resolve_hardware(preset, values))
+    return values
 
 
 @app.command()
@@ -338,6 +343,26 @@ def bench(
 
     check_writable(json)
     run_bench(json)
+
+
+@app.command()
+def calibrate(
+    json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the rows.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page with table and figures.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="GROUP", help="A group of rows instead of all; may be repeated.")
+    ] = None,
+    set_: _Set = None,
+) -> None:
+    """Compare the running model with its parameters, closed forms and published trends."""
+    from ixp_emu.calibrate import run_calibration
+    from ixp_emu.chip.hardware import resolve_hardware
+
+    for path in (json, html):
+        check_writable(path)
+    hardware = resolve_hardware(overrides=_hardware_values(set_ or []))
+    found = run_calibration(hardware, json_path=json, html_path=html, only=only)
+    raise typer.Exit(FAULT if found.failed else DONE)
 
 
 app.command()(asm)

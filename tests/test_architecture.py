@@ -21,7 +21,8 @@ MAY_IMPORT = {  # part -> the other parts it may use; docs/design.md, "Folders"
     "bench": {"report", "cluster", "placement", "chip", "assembler", "errors"},
     "output_files": {"errors"},
     "assembler_commands": {"placement", "assembler", "output_files", "errors"},
-    "cli": {"bench", "report", "cluster", "chip", "assembler_commands", "output_files", "errors"},
+    "calibrate": {"report", "cluster", "placement", "chip", "assembler", "isa", "errors"},
+    "cli": {"bench", "calibrate", "report", "cluster", "chip", "assembler_commands", "output_files", "errors"},
 }
 LONGEST_LINES = 700
 MODULES = sorted((ROOT / "ixp_emu").rglob("*.py"))

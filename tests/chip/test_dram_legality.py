@@ -7,10 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from ixp_emu.calibrate.ddr_checker import DdrLog, violations
 from ixp_emu.chip.codes import Ddr
 from ixp_emu.chip.hardware import resolve_hardware
 from ixp_emu.chip.layout import DDR
-from tests.chip.ddr_checker import DdrLog, violations
 from tests.chip.one_chip import OneChip
 
 # Every context starts elsewhere and steps on; indirect_ref moves 16 quadwords between DRAM and the media buffers.

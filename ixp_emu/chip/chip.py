@@ -178,6 +178,7 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
     chip["dram_last_activate"] = -hardware["dram.activate_gap"]
     chip["refresh_due"] = hardware["dram.refresh_interval"]
     chip["rx_end"] = chip["tx_end"] = NEVER
+    chip["host_cycle"] = chip["host_woken"] = NEVER
     chip["rx_enabled"] = chip["tx_enabled"] = 1
     chip["port"]["wire_end"][:] = NEVER
     skipped = _ERRATUM_ELEMENTS if hardware["msf.rbuf_erratum"] and hardware["msf.element_bytes"] == 64 else ()

@@ -16,8 +16,8 @@ MAY_IMPORT = {  # part -> the other parts it may use; docs/design.md, "Folders"
     "chip": {"isa", "errors"},
     "board": {"chip", "assembler", "isa", "errors"},
     "placement": {"chip", "assembler", "errors"},
-    "cluster": {"placement", "chip", "assembler", "isa", "errors"},
-    "report": {"cluster", "placement", "chip", "assembler", "isa", "errors"},
+    "cluster": {"board", "placement", "chip", "assembler", "isa", "errors"},
+    "report": {"cluster", "board", "placement", "chip", "assembler", "isa", "errors"},
     "bench": {"report", "cluster", "placement", "chip", "assembler", "errors"},
     "cli": {"bench", "report", "cluster", "chip", "errors"},
 }

@@ -135,7 +135,8 @@ def resolve_placement(table: Mapping[str, Memory | Placement]) -> dict[str, Plac
 def resolve_chip(source: ConfigSource, name: str, document: Document) -> Chip:
     """A chip with what it has from those it is like.
 
-    Ports and engines are taken whole from the nearest chip that has them; placement and tables entry by entry.
+    Ports, engines and control program are taken whole from the nearest chip that has them; placement, tables and options
+    of the control program entry by entry.
     """
     own = document.chips[name]
     path = ("chips", name)
@@ -150,6 +151,7 @@ def resolve_chip(source: ConfigSource, name: str, document: Document) -> Chip:
         raise source.error((*path, "ports"), 'required key is missing, and there is no "like" to take it from')
     if engines is None:
         raise source.error((*path, "engines"), 'required key is missing, and there is no "like" to take it from')
+    control, options = _resolve_control(source, chain)
     placement = resolve_placement(document.placement)
     tables: dict[str, dict[str, str]] = {}
     for ancestor, chip in reversed(chain.items()):
@@ -160,10 +162,27 @@ def resolve_chip(source: ConfigSource, name: str, document: Document) -> Chip:
     return Chip(
         name=name,
         ports=ports,
+        control=control,
+        control_options=options,
         engines={program: tuple(engine_number(engine) for engine in listed) for program, listed in engines.items()},
         placement=placement,
         tables=tables,
     )
+
+
+def _resolve_control(
+    source: ConfigSource, chain: Mapping[str, ChipTable]
+) -> tuple[str | None, dict[str, bool | int | float | str]]:
+    """The control program with the absolute name of its file, and its options."""
+    options = {key: value for chip in reversed(chain.values()) for key, value in chip.control_options.items()}
+    for name, chip in chain.items():
+        if chip.control is not None:
+            file, _, function = chip.control.rpartition(":")
+            return f"{_file(source, ('chips', name, 'control'), file)}:{function}", options
+    if options:
+        nearest = next(name for name, chip in chain.items() if chip.control_options)
+        raise source.error(("chips", nearest, "control_options"), "there is no control program to take them")
+    return None, {}
 
 
 def _like_chain(source: ConfigSource, name: str, chips: Mapping[str, ChipTable]) -> dict[str, ChipTable]:

@@ -1,8 +1,8 @@
 """The control processor (XScale): a Python program, a generator, that acts in the last phase of cycles
 (docs/hardware-model.md, 7).
 
-A request made in the last phase of cycle T that costs c cycles takes the cycles T + 1 .. T + c; its effect is there, and
-the program goes on, in the last phase of T + c. So nothing depends on when or in what pieces the chip is run.
+A request made in the last phase of cycle T that costs c cycles takes the cycles T + 1 .. T + c; its effect is there,
+and the program goes on, in the last phase of T + c. So nothing depends on when or in what pieces the chip is run.
 """
 
 from __future__ import annotations
@@ -263,10 +263,10 @@ class ControlProcessor:
 
     def _fail_here(self, message: str, cycle: int) -> None:
         """The program fails where it stands."""
-        frame, generator = self._generator.gi_frame, self._generator
-        while inspect.isgenerator(generator.gi_yieldfrom) and generator.gi_yieldfrom.gi_frame is not None:
+        generator: Any = self._generator
+        while inspect.isgenerator(generator.gi_yieldfrom):
             generator = generator.gi_yieldfrom
-            frame = generator.gi_frame
+        frame = generator.gi_frame
         self._fail(message, cycle, frame.f_code.co_filename, frame.f_lineno)
 
     def _fail(self, message: str, cycle: int, file: str | None, line: int | None) -> None:
@@ -365,7 +365,9 @@ class ControlProcessor:
             asked = None
         except Exception as error:
             file, line = _place_of(error, self._program)
-            raise InputError(_deviates(self._board.name, number, request, _reason(error)), file=file, line=line) from None
+            raise InputError(
+                _deviates(self._board.name, number, request, _reason(error)), file=file, line=line
+            ) from None
         if asked != request or type(asked) is not type(request):
             raise InputError(
                 _deviates(self._board.name, number, request, "ends" if asked is None else str(asked)),
@@ -379,8 +381,9 @@ def _deviates(chip: str, number: int, request: Request | None, now: str) -> str:
 
 
 def _code(program: ControlProgram) -> CodeType:
-    function = program.func if isinstance(program, functools.partial) else program
-    return inspect.unwrap(function).__code__
+    function: Any = program.func if isinstance(program, functools.partial) else program
+    code: CodeType = function.__code__
+    return code
 
 
 def _check_program(program: ControlProgram, options: Mapping[str, Any]) -> None:

@@ -134,7 +134,8 @@ def _mask(numbers: bool | Iterable[int], existing: Mapping[int, int], what: str)
     mask = 0
     for number in numbers:
         if number not in existing:
-            raise InputError(f"{number!r}: there are {', '.join(f'{one:#x}' for one in existing)}", key=what)
+            listed = ", ".join(hex(one) if one > TIMERS else str(one) for one in existing)
+            raise InputError(f"{number!r}: there are {listed}", key=what)
         mask |= 1 << existing[number]
     return mask
 

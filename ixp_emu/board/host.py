@@ -132,7 +132,15 @@ class Host:
         chip, board = self._chip, self._board
 
         def memory(first: int, shown: Memory) -> Region:
-            return Region(first, shown.size_bytes, shown.name, shown.name.rstrip("01"), shown.__getitem__, shown.__setitem__, shown)
+            return Region(
+                first,
+                shown.size_bytes,
+                shown.name,
+                shown.name.rstrip("01"),
+                shown.__getitem__,
+                shown.__setitem__,
+                shown,
+            )
 
         def csrs(engine: int) -> Region:
             return Region(
@@ -350,7 +358,7 @@ class Host:
 
     # --- saving -------------------------------------------------------------------------------------------------------
 
-    def saved(self) -> object:
+    def saved(self) -> tuple[dict[str, int], list[int], list[Any], list[list[int]]]:
         """What the host side knows beyond the chip's record."""
         stores = [(s.address, s.lower, s.wrong_parity.copy(), s.checked) for s in self._stores]
         return dict(self._global), list(self.interrupts.enabled), stores, self.timers.saved()

@@ -108,4 +108,7 @@ class Timers:
 
     def restore(self, saved: list[list[int]]) -> None:
         """Bring back what :meth:`saved` gave."""
-        self._timers = [Timer(*values[:-1], expired=bool(values[-1])) for values in saved]
+        self._timers = [
+            Timer(tick, control, load, counter, since, bool(expired))
+            for tick, control, load, counter, since, expired in saved
+        ]

@@ -77,7 +77,7 @@ def _run(chip: Any, until: int) -> None:
 
 @small
 def _before_host(chip: Any, bound: int) -> int:
-    """How far a chip may run before its host may act: the host reacts to what it waits for no sooner than its latency."""
+    """How far a chip may run before its host may act: it reacts to what it waits for no sooner than its latency."""
     bound = min(bound, chip.host_cycle + 1)
     if chip.host_latency > 0:
         bound = min(bound, chip.published + chip.host_latency)

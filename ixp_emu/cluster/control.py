@@ -159,7 +159,7 @@ def _structures(image: ChipImage) -> dict[str, HostStructure]:
 
 
 def start_controls(
-    config: ClusterConfig, images: Mapping[str, ChipImage], chips: Sequence[Any], memories: Sequence[Memories]
+    config: ClusterConfig, images: Mapping[str, ChipImage], chips: npt.NDArray[Any], memories: Sequence[Memories]
 ) -> dict[int, ChipControl]:
     """Number of a chip -> its control processor, for those that have a program.
 

@@ -68,9 +68,7 @@ class Counters:
         )
 
 
-def take_counters(
-    chips: npt.NDArray[Any], now: int, *, controls: Mapping[int, ChipControl] | None = None
-) -> Counters:
+def take_counters(chips: npt.NDArray[Any], now: int, *, controls: Mapping[int, ChipControl] | None = None) -> Counters:
     """Copy the counters of chips that have executed the cycles before ``now``, and of their control processors.
 
     Work that a bus or unit was granted but does after ``now`` is taken off its busy cycles. DRAM's data bus is reserved

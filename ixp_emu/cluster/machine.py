@@ -212,7 +212,7 @@ class Machine:
 
         Their order is of no account: each reaches its own chip only.
         """
-        return any([control.processor.act() for control in self.controls.values()])
+        return sum(control.processor.act() for control in self.controls.values()) > 0
 
     def _arguments(self, until: int) -> tuple[int, npt.NDArray[np.int64], int, int]:
         return self.clocks.ctypes.data, self.latency, until, _PATIENCE

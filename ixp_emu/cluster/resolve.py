@@ -135,8 +135,8 @@ def resolve_placement(table: Mapping[str, Memory | Placement]) -> dict[str, Plac
 def resolve_chip(source: ConfigSource, name: str, document: Document) -> Chip:
     """A chip with what it has from those it is like.
 
-    Ports, engines and control program are taken whole from the nearest chip that has them; placement, tables and options
-    of the control program entry by entry.
+    Ports, engines and control program are taken whole from the nearest chip that has them; placement, tables and
+    options of the control program entry by entry.
     """
     own = document.chips[name]
     path = ("chips", name)
@@ -174,7 +174,7 @@ def _resolve_control(
     source: ConfigSource, chain: Mapping[str, ChipTable]
 ) -> tuple[str | None, dict[str, bool | int | float | str]]:
     """The control program with the absolute name of its file, and its options."""
-    options = {key: value for chip in reversed(chain.values()) for key, value in chip.control_options.items()}
+    options = {key: value for chip in reversed([*chain.values()]) for key, value in chip.control_options.items()}
     for name, chip in chain.items():
         if chip.control is not None:
             file, _, function = chip.control.rpartition(":")

@@ -1,7 +1,8 @@
 """The state of a run between two cycles as plain data: taken up again, it goes on bit for bit.
 
 It holds the chips' records, the memory pages the chips have written (64 KB each; what the loader filled is loaded
-again), frames on links, the position in the traffic, the state of the egress check, and what control programs were told.
+again), frames on links, the position in the traffic, the state of the egress check, and what control programs were
+told.
 """
 
 from __future__ import annotations

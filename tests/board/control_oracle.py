@@ -44,8 +44,8 @@ no_mail#:
     scratch[write, $out, sum, 0, 1], ctx_swap[s]
     br[again#]
 """
-"""Takes orders from ring 0; answers on ring 1 and at scratch 0x800 with the sum so far; an odd order raises interrupt A,
-one with bit 1 writes a mailbox."""
+"""Takes orders from ring 0; answers on ring 1 and at scratch 0x800 with the sum so far; an odd order raises interrupt
+A, one with bit 1 writes a mailbox."""
 
 
 def servant_board(**overrides: int) -> Board:

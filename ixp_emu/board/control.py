@@ -168,6 +168,8 @@ class ControlProcessor:
         while not self._chip["fault"] and int(self._chip["host_cycle"]) < int(self._chip["published"]):
             self._finish(int(self._chip["host_cycle"]))
             acted = True
+        if acted and not self._chip["fault"]:
+            self._chip["stop"] = 0
         return acted
 
     def refresh(self) -> None:
@@ -389,7 +391,13 @@ def _code(program: ControlProgram) -> CodeType:
 def _check_program(program: ControlProgram, options: Mapping[str, Any]) -> None:
     name = getattr(program, "__name__", repr(program))
     if not inspect.isgeneratorfunction(program):
-        raise InputError("must be a generator function: def program(xscale): ... yield xscale.read(address)", key=name)
+        code = getattr(program, "__code__", None)
+        raise InputError(
+            "must be a generator function: def program(xscale): ... yield xscale.read(address)",
+            file=code.co_filename if code else None,
+            line=code.co_firstlineno if code else None,
+            key=name,
+        )
     try:
         inspect.signature(program).bind(None, **options)
     except TypeError as error:

@@ -438,7 +438,7 @@ def test_what_is_no_program_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         board.attach(plain)  # type: ignore[arg-type]
     text = "plain: must be a generator function: def program(xscale): ... yield xscale.read(address)"
-    assert str(caught.value) == text
+    assert str(caught.value) == f"{__file__}:{plain.__code__.co_firstlineno}: {text}"
     for options, why in (
         ({}, "missing a required argument: 'period'"),
         ({"perod": 1}, "missing a required argument: 'period'"),

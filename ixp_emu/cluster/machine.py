@@ -86,7 +86,8 @@ class Machine:
         self._set_up_links()
         self.bind()
         self.controls = start_controls(config, images, self.chips, self.memories)
-        self._groups = self._make_groups(threads)
+        # Python acts for control processors: workers would mostly wait for it.
+        self._groups = self._make_groups(1 if self.controls else threads)
         self._all = np.arange(len(names))
         self._pool = ThreadPoolExecutor(len(self._groups)) if len(self._groups) > 1 else None
         self._rate = {True: 1.0, False: 0.0}  # cycles per second by one worker and by all
@@ -204,17 +205,15 @@ class Machine:
             else:
                 behind = any(list(self._pool.map(lambda members: self._work(members, until), self._groups)))
             logs.extend(self._drain())
-            if not self._act(self._all) and not behind:
+            if not self._act() and not behind:
                 return
 
-    def _act(self, members: npt.NDArray[np.int64]) -> bool:
+    def _act(self) -> bool:
         """Let control processors act whose chips have come to the cycle in which they do; whether any did.
 
         Their order is of no account: each reaches its own chip only.
         """
-        if not self.controls:
-            return False
-        return sum(self.controls[index].processor.act() for index in members.tolist() if index in self.controls) > 0
+        return sum(control.processor.act() for control in self.controls.values()) > 0
 
     def _arguments(self, until: int) -> tuple[int, npt.NDArray[np.int64], int, int]:
         return self.clocks.ctypes.data, self.latency, until, _PATIENCE
@@ -225,8 +224,6 @@ class Machine:
         while True:
             stopped = bool(self.chips["stop"].any())  # before the attempt: afterwards nothing is left to be done
             behind = advance_group(self.chips, members, *arguments)
-            if self._act(members):
-                continue
             if not behind or stopped:
                 return int(behind)
             os.sched_yield()
@@ -247,7 +244,7 @@ class Machine:
             first = int(times.min())
             behind = advance_group(self.chips, self._all, *self._arguments(first + 1))
             logs.extend(self._drain())
-            if not self._act(self._all) and not behind:
+            if not self._act() and not behind:
                 return first, logs
 
     def faulted(self) -> bool:

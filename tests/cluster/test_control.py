@@ -1,4 +1,4 @@
-"""Control programs of a cluster: named in cluster.toml, exact and repeatable, counted, saved, and wrong ones explained."""
+"""Control programs of a cluster: named in cluster.toml, exact, counted, saved, and wrong ones explained."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_threads_and_cuts_do_not_show(walker: Callable[..., list[str]]) -> None:
 
 
 def test_what_a_program_costs_is_what_it_did(walker: Callable[..., list[str]]) -> None:
-    """Accesses times their cost are the accessing cycles, up to the one under way; the other chip has another option."""
+    """Accesses times their cost are the accessing cycles, up to the one under way; chip b has another option."""
     overrides = [*walker(), "chips.b.control_options={ step = 5 }"]
     run = new_run(*overrides, packets=100)
     report = finished(run)
@@ -148,8 +148,8 @@ def test_a_program_that_fails_ends_the_run_with_its_cycle(tmp_path: Path, walker
     chip = next(index for index in (0, 1) if processor(run, index).error is not None)
     cycle = run.now - 1
     assert fault == (
-        f"chip {'ab'[chip]}, cycle {cycle:,}: control program {tmp_path / 'walker.py'}:{line}: host address 0xc0019000: "
-        "nothing is mapped here; the nearest below: CSRs of ME 0:3 (0xc0018c00 to 0xc0018fff)"
+        f"chip {'ab'[chip]}, cycle {cycle:,}: control program {tmp_path / 'walker.py'}:{line}: "
+        "host address 0xc0019000: nothing is mapped here; the nearest below: CSRs of ME 0:3 (0xc0018c00 to 0xc0018fff)"
     )
     assert [int(published) for published in run.machine.chips["published"]] == [run.now, run.now]
     assert finished(new_run(*overrides, packets=200, threads=2)) == wanted

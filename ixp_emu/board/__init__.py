@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from ixp_emu.assembler import Location, Program
 from ixp_emu.board.board import Board
+from ixp_emu.board.control import ControlError, ControlProcessor
+from ixp_emu.board.control_requests import HostStructure, Wakeup, XScale
 from ixp_emu.board.fault import ChipFault
 from ixp_emu.board.host import Host, HostError
 from ixp_emu.board.link import connect
@@ -20,15 +22,20 @@ __all__ = [
     "Board",
     "ChipFault",
     "Context",
+    "ControlError",
+    "ControlProcessor",
     "Frame",
     "Host",
     "HostError",
+    "HostStructure",
     "Location",
     "Memory",
     "Microengine",
     "Port",
     "Program",
     "Ring",
+    "Wakeup",
+    "XScale",
     "assemble",
     "connect",
 ]

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from ixp_emu.assembler import InitialMemory, Location, Program
 from ixp_emu.board import state as saving
+from ixp_emu.board.control import ControlProcessor, ControlProgram
+from ixp_emu.board.control_requests import HostStructure
 from ixp_emu.board.counters import chip_counters
 from ixp_emu.board.fault import ChipFault
 from ixp_emu.board.host import Host
@@ -82,6 +84,7 @@ class Board:
         sram, dram, scratch: memories; ``sram`` are two channels.
         ports: its ports.
         host: the host.
+        control: the control processor with a program that was attached, else None.
         egress: frames that have left and were not collected yet.
         structures: number of each named data structure in the counters.
 
@@ -123,6 +126,7 @@ class Board:
             reset_media(self.chip)
             reset_rings(self.chip)
         self.host = Host(self, cold=cold)
+        self.control: ControlProcessor | None = None
 
     def __repr__(self) -> str:
         return f"<board {self.name}, cycle {self.now:,}>"
@@ -255,6 +259,29 @@ class Board:
             raise InputError(f"port {number!r}: there are {len(self.ports)}, from 0", key=f"board {self.name}")
         return self.ports[number]
 
+    def attach(
+        self,
+        program: ControlProgram,
+        *,
+        options: Mapping[str, Any] | None = None,
+        structures: Mapping[str, HostStructure] | None = None,
+    ) -> ControlProcessor:
+        """Give the control processor (XScale) a program; it runs from now on, while the board runs.
+
+        Parameters:
+            program: generator function of an :class:`~ixp_emu.board.XScale` that yields the requests it makes.
+            options: keyword arguments of the program.
+            structures: what the program finds in ``xscale.structures``.
+
+        Raises:
+            InputError: there is a program already, this is none, or it does not take these options.
+            ControlError: it fails before its first request.
+        """
+        if self.control is not None:
+            raise InputError("has a control program already", key=f"board {self.name}")
+        self.control = ControlProcessor(self, self.host, program, options=options, structures=structures)
+        return self.control
+
     # --- frames -------------------------------------------------------------------------------------------------------
 
     def feed(self, port: int, frames: bytes | Iterable[bytes], *, at: int | None = None) -> None:
@@ -325,14 +352,20 @@ class Board:
     def advance(self, until: int) -> None:
         """Run this board alone up to (excluding) a cycle or to a fault; :meth:`run` is for users."""
         chip = self.chip
+        if self.control is not None:
+            self.control.refresh()
         while int(chip["published"]) < until and not chip["fault"]:
             advance_group(self._chips, _THE_CHIP, self._clocks.ctypes.data, _ALONE, until, 0)
             self.egress += self._log.drain()
+            if self.control is not None:
+                self.control.act()
         if chip["fault"]:
             chip["published"] = max(int(chip["published"]), int(chip["fault_time"]) + 1)
 
     def check(self) -> None:
-        """Raise :class:`ChipFault` if the chip has a fault."""
+        """Raise :class:`ChipFault` if the chip has a fault, or the :class:`ControlError` of its control program."""
+        if self.control is not None and self.control.error is not None:
+            raise self.control.error
         if self.chip["fault"]:
             engine = int(self.chip["fault_me"])
             raise ChipFault(self.name, self.chip, self.me[engine].program if engine >= 0 else None)

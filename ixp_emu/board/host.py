@@ -9,13 +9,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ixp_emu.board.control_store import ControlStoreAccess
 from ixp_emu.board.interrupts import Interrupts
 from ixp_emu.board.memory import WORD_MASK, Memory, check_word
+from ixp_emu.board.timers import TIMERS, Timers
 from ixp_emu.chip.compiled import NEVER
 from ixp_emu.chip.control import read_local_csr, reset_engine, write_local_csr
+from ixp_emu.chip.diagnosis import engine_name
+from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import ENGINES
 from ixp_emu.chip.media_control import (
     read_msf,
@@ -30,10 +33,10 @@ from ixp_emu.chip.rings import RING_CSRS_END
 from ixp_emu.errors import InputError
 from ixp_emu.isa import LOCAL_CSRS
 
-if TYPE_CHECKING:
-    from ixp_emu.board.board import Board
+__all__ = ["REGION_KINDS", "Host", "HostError", "HostedChip", "Region"]
 
-__all__ = ["Host", "HostError", "Region"]
+REGION_KINDS = ("csr", "scratch", "sram", "dram", "msf", "pci")
+"""What a region is to the timing of a control program: an access costs ``host.<kind>_cycles``."""
 
 _CTX_ENABLES = LOCAL_CSRS["CTX_ENABLES"].address
 _CHECK_PARITY = 1 << 28
@@ -51,6 +54,24 @@ class HostError(InputError):
     """An access of the host that its map does not allow."""
 
 
+class HostedChip(Protocol):
+    """What a host needs of the chip it belongs to; a :class:`~ixp_emu.board.Board` is one."""
+
+    name: str
+    hardware: Hardware
+    chip: Any
+    sram: tuple[Memory, Memory]
+    dram: Memory
+    scratch: Memory
+
+    @property
+    def phase_cycle(self) -> int:
+        """The cycle in whose last phase the host acts."""
+
+    def check(self) -> None:
+        """Raise what is to be raised if the chip has a fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """A part of the host's map.
@@ -59,6 +80,7 @@ class Region:
         first: its lowest address.
         size_bytes: its size.
         name: what is there.
+        kind: of ``REGION_KINDS``.
         read, write: a longword by its offset.
         memory: the memory it shows, if any, which can be read and written as bytes.
     """
@@ -66,6 +88,7 @@ class Region:
     first: int
     size_bytes: int
     name: str
+    kind: str
     read: Callable[[int], int]
     write: Callable[[int, int], None]
     memory: Memory | None = None
@@ -87,12 +110,14 @@ class Host:
     Attributes:
         regions: its map, in order of addresses.
         interrupts: its interrupt controller.
+        timers: its timers.
     """
 
-    def __init__(self, board: Board, *, cold: bool) -> None:
+    def __init__(self, board: HostedChip, *, cold: bool) -> None:
         self._board = board
         self._chip = board.chip
         self.interrupts = Interrupts(self._chip)
+        self.timers = Timers(board.hardware["host.timer_cycles"])
         self._stores = [ControlStoreAccess(self._chip, engine) for engine in range(ENGINES)]
         self._global = {"misc_control": 0, "msf_clk_cntrl": 0, "reset0": 0, "reset1": 0}
         if cold:
@@ -107,13 +132,22 @@ class Host:
         chip, board = self._chip, self._board
 
         def memory(first: int, shown: Memory) -> Region:
-            return Region(first, shown.size_bytes, shown.name, shown.__getitem__, shown.__setitem__, shown)
+            return Region(
+                first,
+                shown.size_bytes,
+                shown.name,
+                shown.name.rstrip("01"),
+                shown.__getitem__,
+                shown.__setitem__,
+                shown,
+            )
 
         def csrs(engine: int) -> Region:
             return Region(
                 0xC001_8000 + (_engine_id(engine) << 10),
                 0x400,
-                f"CSRs of ME {board.me[engine].name}",
+                f"CSRs of ME {engine_name(engine)}",
+                "csr",
                 lambda offset: self.read_local_csr(engine, offset),
                 lambda offset, value: self.write_local_csr(engine, offset, value),
             )
@@ -129,15 +163,25 @@ class Host:
                 0xC000_4800,
                 0x200,
                 "CSRs of scratch rings, hash unit and CAP",
+                "csr",
                 self._read_cap,
                 self._write_cap,
             ),
-            Region(0xC000_4A00, 0x14, "global CSRs", self._read_global, self._write_global),
+            Region(0xC000_4A00, 0x14, "global CSRs", "csr", self._read_global, self._write_global),
             *(csrs(engine) for engine in range(ENGINES)),
+            Region(
+                0xC002_0000,
+                0x10 * TIMERS,
+                "timers",
+                "csr",
+                lambda offset: self.timers.read(offset, cycle()),
+                lambda offset, value: self.timers.write(offset, value, cycle()),
+            ),
             Region(
                 0xC800_0000,
                 0x4000,
                 "media interface",
+                "msf",
                 lambda offset: read_msf(chip, offset),
                 lambda offset, value: write_msf(chip, offset, value, cycle()),
             ),
@@ -146,11 +190,12 @@ class Host:
                 0xCB40_0000,
                 4 * _RINGS,
                 "scratch rings",
+                "scratch",
                 lambda offset: ring_get(chip, offset >> 2, cycle()),
                 lambda offset, value: ring_put(chip, offset >> 2, value, cycle()),
             ),
-            Region(0xD600_0000, 0x208, "interrupt controller", self.interrupts.read, self.interrupts.write),
-            Region(0xDF00_0000, 0x1000, "PCI CSRs", self._read_pci, self._write_pci),
+            Region(0xD600_0000, 0x208, "interrupt controller", "csr", self.interrupts.read, self.interrupts.write),
+            Region(0xDF00_0000, 0x1000, "PCI CSRs", "pci", self._read_pci, self._write_pci),
         )
 
     # --- accesses -----------------------------------------------------------------------------------------------------
@@ -177,6 +222,14 @@ class Host:
         check_word(value, what=_key(address))
         with self._access(address):
             region.write(offset, value)
+
+    def kind(self, address: int) -> str:
+        """What an address is to timing, of ``REGION_KINDS``.
+
+        Raises:
+            HostError: not a multiple of 4, or nothing is there.
+        """
+        return self._find(address)[0].kind
 
     def read_bytes(self, address: int, count: int) -> bytes:
         """Bytes of a memory, from any physical address on.
@@ -305,14 +358,15 @@ class Host:
 
     # --- saving -------------------------------------------------------------------------------------------------------
 
-    def saved(self) -> object:
+    def saved(self) -> tuple[dict[str, int], list[int], list[Any], list[list[int]]]:
         """What the host side knows beyond the chip's record."""
         stores = [(s.address, s.lower, s.wrong_parity.copy(), s.checked) for s in self._stores]
-        return dict(self._global), list(self.interrupts.enabled), stores
+        return dict(self._global), list(self.interrupts.enabled), stores, self.timers.saved()
 
     def restore(self, saved: Any) -> None:
         """Bring back what :meth:`saved` gave."""
-        registers, enabled, stores = saved
+        registers, enabled, stores, timers = saved
+        self.timers.restore(timers)
         self._global, self.interrupts.enabled = dict(registers), list(enabled)
         for access, (address, lower, wrong_parity, checked) in zip(self._stores, stores, strict=True):
             access.address, access.lower, access.checked = address, lower, checked

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ixp_emu.board.control import ControlState
 from ixp_emu.chip.layout import PAGE_SHIFT
 from ixp_emu.errors import InputError
 
@@ -33,6 +34,7 @@ class _BoardState:
     host: Any
     programs: list[Any]
     structures: dict[str, int]
+    control: ControlState | None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -57,14 +59,19 @@ def save(group: Group) -> State:
 def restore(group: Group, state: State) -> None:
     """Bring a group of boards of the same hardware, ports and cables to a saved state.
 
+    A control program that was attached since is gone; one that was there then runs again from its start, and is told
+    what it read.
+
     Raises:
-        InputError: the group differs from the one that was saved.
+        InputError: the group differs from the one that was saved, or a control program does not do what it did.
     """
     if (len(group.boards), len(group.cables)) != (len(state.boards), len(state.cables)):
         raise InputError(f"the state is of {len(state.boards)} boards with {len(state.cables)} cables", key="restore")
     for board, saved in zip(group.boards, state.boards, strict=True):
         if board.hardware != saved.hardware or len(board.ports) != len(saved.ports):
             raise InputError("the state is of a board with other hardware or ports", key=f"board {board.name}")
+        if board.control is None and saved.control is not None:
+            raise InputError("the state is of a board with a control program: attach it", key=f"board {board.name}")
     for board, saved in zip(group.boards, state.boards, strict=True):
         _restore_board(board, saved)
     for cable, contents in zip(group.cables, state.cables, strict=True):
@@ -92,6 +99,7 @@ def _save_board(board: Board) -> _BoardState:
         host=board.host.saved(),
         programs=[me.program for me in board.me],
         structures=dict(board.structures),
+        control=None if board.control is None else board.control.saved(),
     )
 
 
@@ -113,3 +121,7 @@ def _restore_board(board: Board, state: _BoardState) -> None:
         me.program = program
     board.structures.clear()
     board.structures.update(state.structures)
+    if state.control is None or board.control is None:
+        board.control = None
+    else:
+        board.control.restore(state.control)

@@ -7,13 +7,15 @@ from typing import Any
 from ixp_emu.chip.codes import ACTION_AUX, Command, Fault
 from ixp_emu.chip.compiled import compiled, s64, small, u
 from ixp_emu.chip.delivery import deliver
-from ixp_emu.chip.layout import CAP_BYTES, PCI_WORDS, SCRATCH
+from ixp_emu.chip.layout import CAP_BYTES, MAILBOX_OFFSETS, MAILBOXES, PCI_WORDS, SCRATCH
 from ixp_emu.chip.queues import allocate, fail_command
 from ixp_emu.chip.rings import RING_CSRS, RING_CSRS_END, read_ring_register, write_ring_register
 from ixp_emu.isa.csr import CAP_CSRS
 
 __all__ = ["fast_write", "serve_proxy"]
 
+_MAILBOX_MASK = sum(1 << (offset - MAILBOXES >> 2) for offset in MAILBOX_OFFSETS)
+_MAILBOX_BITS = _MAILBOX_MASK.bit_length()
 _INTERTHREAD_SIG = CAP_CSRS["INTERTHREAD_SIG"].address
 _XSCALE_INT_A = CAP_CSRS["XSCALE_INT_A"].address
 _XSCALE_INT_B = CAP_CSRS["XSCALE_INT_B"].address
@@ -58,6 +60,24 @@ def _signal_thread(chip: Any, value: int, time: int) -> None:
 
 
 @compiled
+def _wake_host(chip: Any, time: int) -> None:
+    """What the control processor waits for came about."""
+    if chip.host_latency > 0:
+        chip.host_woken = min(chip.host_woken, time)
+
+
+@compiled
+def _note_mailbox(chip: Any, address: int, time: int) -> None:
+    """Remember which mailbox or doorbell was written, for the control processor."""
+    number = (address - MAILBOXES) >> 2
+    if number >= 0 and number < _MAILBOX_BITS:
+        bit = (1 << number) & _MAILBOX_MASK
+        chip.pci_written |= bit
+        if chip.host_mailboxes & bit:
+            _wake_host(chip, time)
+
+
+@compiled
 def _write(chip: Any, address: int, value: int, engine: int, context: int, time: int) -> None:
     """Write a CSR by byte address, with its effect; engine and context are the writer's."""
     if _is_ring_register(address):
@@ -66,7 +86,10 @@ def _write(chip: Any, address: int, value: int, engine: int, context: int, time:
         _signal_thread(chip, value, time)
     elif address == _XSCALE_INT_A or address == _XSCALE_INT_B:
         word = (engine >> 2) + (2 if address == _XSCALE_INT_B else 0)
-        chip.interrupt_raw[u(word)] |= 1 << ((engine & 3) * 8 + context)
+        bit = 1 << ((engine & 3) * 8 + context)
+        chip.interrupt_raw[u(word)] |= bit
+        if s64(chip.host_interrupts[u(word)]) & bit:
+            _wake_host(chip, time)
     else:
         chip.cap_csr[u(address >> 2)] = value
 
@@ -99,4 +122,5 @@ def serve_proxy(chip: Any, command: Any, code: int, time: int) -> int:
             command.data[u(i)] = chip.pci_csr[u(at >> 2)]
         else:
             chip.pci_csr[u(at >> 2)] = command.data[u(i)]
+            _note_mailbox(chip, at, time)
     return words

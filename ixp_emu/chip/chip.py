@@ -182,6 +182,7 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
     chip["dram_last_activate"] = -hardware["dram.activate_gap"]
     chip["refresh_due"] = hardware["dram.refresh_interval"]
     _initialise_media(chip, hardware)
+    chip["host_cycle"] = chip["host_woken"] = NEVER
     for me in chip["me"]:
         me["result"] = 1  # N and Z clear
         me["file"][CONSTANTS : CONSTANTS + 256] = np.arange(256)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ixp_emu.chip.buses import grant_command, pull_step, push_step
-from ixp_emu.chip.compiled import NEVER, compiled, kernel, load_acquire, store_release, u
+from ixp_emu.chip.compiled import NEVER, compiled, kernel, load_acquire, small, store_release, u
 from ixp_emu.chip.csr import advance_prn, apply_index_writes
 from ixp_emu.chip.delivery import apply_put_writes, media_step, take_deliveries
 from ixp_emu.chip.dram import dram_step
@@ -92,6 +92,25 @@ def _run(chip: Any, until: int) -> None:
             advance_prn(chip, me, last)
 
 
+@small
+def _before_host(chip: Any, bound: int) -> int:
+    """How far a chip may run before its host may act: it reacts to what it waits for no sooner than its latency."""
+    bound = min(bound, chip.host_cycle + 1)
+    if chip.host_latency > 0:
+        bound = min(bound, chip.published + chip.host_latency)
+    return bound
+
+
+@small
+def _after_host(chip: Any) -> None:
+    """Set the cycle of the host's reaction once what it waits for has come, and stop where it acts."""
+    if chip.host_latency > 0 and chip.host_woken < chip.published:
+        chip.host_cycle = chip.host_woken + chip.host_latency
+        chip.host_latency = 0
+    if chip.host_cycle < chip.published:
+        chip.stop = 1
+
+
 @kernel
 def advance_group(chips: Any, members: Any, clocks: int, latency: Any, until: int, patience: int) -> int:
     """Run some chips of a linked cluster up to ``until``, in step with the other workers' chips.
@@ -102,6 +121,9 @@ def advance_group(chips: Any, members: Any, clocks: int, latency: Any, until: in
         clocks: address of the published clocks, one per CLOCK_STRIDE bytes.
         latency: int64 [n, n]: latency[j, i] from chip j to chip i in cycles, 0 if not linked.
         patience: rounds without progress after which to give up.
+
+    A chip whose host acts in the last phase of a cycle stops behind that cycle: ``host_cycle`` is then before
+    ``published``, and the caller sets the next one. So it may at ``until`` too.
 
     Returns:
         0 if its chips reached ``until``; 1 if it gave up: another worker's chip, or one that stopped, is behind.
@@ -125,12 +147,14 @@ def advance_group(chips: Any, members: Any, clocks: int, latency: Any, until: in
                 ahead = latency[u(j), u(i)]
                 if ahead > 0:
                     bound = min(bound, load_acquire(clocks + CLOCK_STRIDE * j) + ahead)
+            bound = _before_host(chip, bound)
             if bound > clock:
                 _run(chip, bound)
                 if chip.stop == 0:
                     chip.published = bound
                     store_release(clocks + CLOCK_STRIDE * i, bound)
                     progress = True
+                    _after_host(chip)
         if done:
             return 0
         waiting = 0 if progress else waiting + 1

@@ -217,6 +217,7 @@ class _Fault(NamedTuple):
     STUCK: int = 12
     INTERNAL: int = 13
     MEDIA_ADDRESS: int = 14
+    CONTROL: int = 15
 
 
 Fault = _Fault()
@@ -237,4 +238,5 @@ FAULT_NAMES = {
     Fault.STUCK: "packets in flight and nothing moves",
     Fault.INTERNAL: "command pool or delivery queue exhausted",
     Fault.MEDIA_ADDRESS: "RBUF/TBUF address outside the buffer",
+    Fault.CONTROL: "control program failed",
 }

@@ -34,6 +34,8 @@ __all__ = [
     "LATENCY_BIN_CYCLES",
     "LOCAL_MEMORY",
     "LOCAL_MEMORY_WORDS",
+    "MAILBOXES",
+    "MAILBOX_OFFSETS",
     "MEDIA_RX",
     "MEDIA_TX",
     "MICROENGINE",
@@ -121,6 +123,9 @@ SCRATCH_WORDS = 1 << 14
 CAP_BYTES = 1 << 16
 """Address space of the CSRs behind the CAP."""
 PCI_WORDS = 1024
+MAILBOXES = 0x50
+"""Address of the first mailbox among the PCI unit's CSRs: four of them, then doorbells at 0x60 and 0x70."""
+MAILBOX_OFFSETS = (0x50, 0x54, 0x58, 0x5C, 0x60, 0x70)
 """CSRs of the PCI unit."""
 QUEUE_ENTRIES = 64
 """Entries of a channel's Q_array."""
@@ -461,7 +466,7 @@ _CHIP_FIELDS: list[Any] = [
     ("fault_me", np.int64),
     ("fault_pc", np.int64),
     ("fault_detail", np.int64),
-    ("stop", np.int64),  # asks the kernel to return (fault, full egress log)
+    ("stop", np.int64),  # asks the kernel to return (fault, full egress log, the host acts)
     ("last_change", np.int64),  # last packet, ring or free-list change
     # command path
     ("pool_free", np.uint16, (POOL_SLOTS,)),
@@ -509,6 +514,13 @@ _CHIP_FIELDS: list[Any] = [
     ("interrupt_raw", np.uint32, (4,)),  # A of cluster 0, 1, then B
     ("cap_csr", np.uint32, (CAP_BYTES // 4,)),  # by address / 4; the hash multipliers are among them
     ("pci_csr", np.uint32, (PCI_WORDS,)),
+    # the control processor
+    ("host_cycle", np.int64),  # in its last phase the host acts next; NEVER if it does not
+    ("host_latency", np.int64),  # cycles from what the host waits for to its going on; 0 if it waits for nothing
+    ("host_woken", np.int64),  # cycle in which that came, NEVER if not yet
+    ("host_interrupts", np.uint32, (4,)),  # bits that it waits for, as in interrupt_raw
+    ("host_mailboxes", np.int64),  # mailboxes that it waits for, as in pci_written
+    ("pci_written", np.int64),  # bit per longword from MAILBOXES on that an ME wrote and the host was not told of
     ("reflector", np.int64),  # 1: a program reaches other MEs' transfer registers, so all of them are marked busy
     # SRAM queue hardware
     ("q_array", np.uint32, (2, QUEUE_ENTRIES, 3)),  # head, tail, count

@@ -150,6 +150,8 @@ class ClusterConfig:
                     },
                     "placement": _plain(chip.placement),
                     "tables": _plain(chip.tables),
+                    **({} if chip.control is None else {"control": chip.control}),
+                    **({"control_options": dict(chip.control_options)} if chip.control_options else {}),
                 }
                 for chip in self.chips.values()
             },

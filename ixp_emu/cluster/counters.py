@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from ixp_emu.chip.chip import cycle_accounts
 from ixp_emu.chip.compiled import NEVER
 from ixp_emu.chip.layout import DRAM
+from ixp_emu.cluster.control import ChipControl, control_counters
 
 __all__ = ["Counters", "take_counters"]
 
@@ -58,7 +60,8 @@ class Counters:
     Attributes:
         now: the cycle they were taken at.
         values: field -> int64 array with the chip first: the chip's counters (``layout.CHIP``), ``port_<field>``
-            [chip, port], ``me_<account>`` [chip, ME], ``me_instructions`` and ``me_commands`` [chip, ME, context].
+            [chip, port], ``me_<account>`` [chip, ME], ``me_instructions`` and ``me_commands`` [chip, ME, context],
+            ``control_<what>`` (:func:`ixp_emu.cluster.control.control_counters`).
     """
 
     now: int
@@ -74,8 +77,8 @@ class Counters:
         )
 
 
-def take_counters(chips: npt.NDArray[Any], now: int) -> Counters:
-    """Copy the counters of chips that have executed the cycles before ``now``.
+def take_counters(chips: npt.NDArray[Any], now: int, *, controls: Mapping[int, ChipControl] | None = None) -> Counters:
+    """Copy the counters of chips that have executed the cycles before ``now``, and of their control processors.
 
     Work that a bus or unit was granted but does after ``now`` is taken off its busy cycles. DRAM's data bus is reserved
     ahead, with gaps that the record does not tell from data: all of it beyond ``now`` is taken off, at most one row
@@ -109,4 +112,5 @@ def take_counters(chips: npt.NDArray[Any], now: int) -> Counters:
     np.add.at(instructions, (chip, engine, me["context"].astype(np.int64)), running)
     values["me_instructions"] = instructions
     values["me_commands"] = me["context_commands"].astype(np.int64)
+    values.update(control_counters(controls or {}, len(chips)))
     return Counters(now, values)

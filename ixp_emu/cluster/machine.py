@@ -17,6 +17,7 @@ from ixp_emu.chip.layout import EGRESS, INGRESS, MEDIA_RX
 from ixp_emu.cluster.build import ChipImage, load_image
 from ixp_emu.cluster.cabling import Cabling
 from ixp_emu.cluster.config import ClusterConfig, Port
+from ixp_emu.cluster.control import start_controls
 from ixp_emu.cluster.frames import Frames
 
 __all__ = ["EgressLog", "Machine"]
@@ -60,6 +61,7 @@ class Machine:
         cabling: links and switches.
         port_numbers: port -> number over the whole cluster (chips in order, then ports).
         ingress: INGRESS rows by port number; the engine writes when each frame really entered.
+        controls: number of a chip -> its control processor.
     """
 
     def __init__(self, config: ClusterConfig, images: Mapping[str, ChipImage], *, threads: int = 1) -> None:
@@ -82,7 +84,9 @@ class Machine:
             load_image(chip, self.memories[index], images[name])
             self._set_up_ports(index, config.chips[name].name, len(config.chips[name].ports))
         self.bind()
-        self._groups = self._make_groups(threads)
+        self.controls = start_controls(config, images, self.chips, self.memories)
+        # Python acts for control processors: workers would mostly wait for it.
+        self._groups = self._make_groups(1 if self.controls else threads)
         self._all = np.arange(len(names))
         self._pool = ThreadPoolExecutor(len(self._groups)) if len(self._groups) > 1 else None
         self._rate = {True: 1.0, False: 0.0}  # cycles per second by one worker and by all
@@ -186,8 +190,15 @@ class Machine:
             else:
                 behind = any(list(self._pool.map(lambda members: self._work(members, until), self._groups)))
             logs.extend(self._drain())
-            if not behind:
+            if not self._act() and not behind:
                 return
+
+    def _act(self) -> bool:
+        """Let control processors act whose chips have come to the cycle in which they do; whether any did.
+
+        Their order is of no account: each reaches its own chip only.
+        """
+        return sum(control.processor.act() for control in self.controls.values()) > 0
 
     def _arguments(self, until: int) -> tuple[int, npt.NDArray[np.int64], int, int]:
         return self.clocks.ctypes.data, self.cabling.lookahead, until, _PATIENCE
@@ -216,9 +227,10 @@ class Machine:
             self.chips["published"][stopped] = np.maximum(self.chips["published"][stopped], times + 1)
             self.clocks[stopped * (CLOCK_STRIDE // 8)] = self.chips["published"][stopped]
             first = int(times.min())
-            if not advance_group(self.chips, self._all, *self._arguments(first + 1)):
-                return first, logs + self._drain()
+            behind = advance_group(self.chips, self._all, *self._arguments(first + 1))
             logs.extend(self._drain())
+            if not self._act() and not behind:
+                return first, logs
 
     def faulted(self) -> bool:
         """Whether a chip has a fault."""

@@ -136,7 +136,8 @@ def resolve_placement(table: Mapping[str, Memory | Placement]) -> dict[str, Plac
 def resolve_chip(source: ConfigSource, name: str, document: Document, tables: ChipTables, hardware: Hardware) -> Chip:
     """A chip with what it has from those it is like.
 
-    Ports and engines are taken whole from the nearest chip that has them; placement and tables entry by entry.
+    Ports, engines and control program are taken whole from the nearest chip that has them; placement, tables and
+    options of the control program entry by entry.
     """
     own = tables.tables[name]
     path = tables.written[name]
@@ -153,6 +154,7 @@ def resolve_chip(source: ConfigSource, name: str, document: Document, tables: Ch
         raise source.error((*path, "engines"), 'required key is missing, and there is no "like" to take it from')
     giver = next(ancestor for ancestor, chip in chain.items() if chip.ports is not None)
     _check_channels(source, (*tables.written.get(giver, ("chips", giver)), "ports"), name, len(ports), hardware)
+    control, options = _resolve_control(source, chain, tables)
     placement = resolve_placement(document.placement)
     data: dict[str, dict[str, str]] = {}
     for ancestor, chip in reversed(chain.items()):
@@ -163,6 +165,8 @@ def resolve_chip(source: ConfigSource, name: str, document: Document, tables: Ch
     return Chip(
         name=name,
         ports=ports,
+        control=control,
+        control_options=options,
         engines={program: tuple(engine_number(engine) for engine in listed) for program, listed in engines.items()},
         placement=placement,
         tables=data,
@@ -176,6 +180,24 @@ def _check_channels(source: ConfigSource, path: KeyPath, chip: str, ports: int, 
         kind = {1: " SPHY", 4: " MPHY-4", 16: " MPHY-32"}[shared] if channels == 1 else ""
         mode = f"{channels}x{8 * hardware['msf.width_bytes']}{kind}"
         raise source.error(path, f"chip {chip}: {ports} ports; {mode} carries {carried}")
+
+
+def _resolve_control(
+    source: ConfigSource, chain: Mapping[str, ChipTable], tables: ChipTables
+) -> tuple[str | None, dict[str, bool | int | float | str]]:
+    """The control program with the absolute name of its file, and its options."""
+    options = {key: value for chip in reversed([*chain.values()]) for key, value in chip.control_options.items()}
+    for name, chip in chain.items():
+        if chip.control is not None:
+            file, _, function = chip.control.rpartition(":")
+            return f"{_file(source, (*tables.written.get(name, ('chips', name)), 'control'), file)}:{function}", options
+    if options:
+        nearest = next(name for name, chip in chain.items() if chip.control_options)
+        raise source.error(
+            (*tables.written.get(nearest, ("chips", nearest)), "control_options"),
+            "there is no control program to take them",
+        )
+    return None, {}
 
 
 def _like_chain(source: ConfigSource, name: str, tables: ChipTables) -> dict[str, ChipTable]:

@@ -136,7 +136,7 @@ class ClusterRun:
         self.fault: str | None = None
         self.next_check = self._following_check()
         if self.config.run.warmup_packets == 0:
-            self.warm = (take_counters(self.machine.chips, 0), 0, 0)
+            self.warm = (self._counters(), 0, 0)
 
     def _new_machine(self) -> Machine:
         machine = Machine(self.config, self.images, threads=self.threads)
@@ -158,6 +158,7 @@ class ClusterRun:
 
         Raises:
             KeyError, TypeError, ValueError: no snapshot of this configuration.
+            InputError: a control program does not do what it did.
         """
         restore_snapshot(self, snapshot)
         self._origin = snapshot
@@ -173,6 +174,9 @@ class ClusterRun:
         self.wall_seconds = wall_seconds
 
     # --- counting ---------------------------------------------------------------------------------------------------
+
+    def _counters(self) -> Counters:
+        return take_counters(self.machine.chips, self.now, controls=self.machine.controls)
 
     @property
     def entered(self) -> int:
@@ -309,10 +313,16 @@ class ClusterRun:
             self._observe(logs)
         self.now = first + 1
         self.fault = next(
-            describe_fault(name, chip, self.images[name])
-            for name, chip in zip(self.config.chips, self.machine.chips, strict=True)
+            self._describe_fault(index, name)
+            for index, (name, chip) in enumerate(zip(self.config.chips, self.machine.chips, strict=True))
             if chip["fault"] and chip["fault_time"] == first
         )
+
+    def _describe_fault(self, index: int, name: str) -> str:
+        control = self.machine.controls.get(index)
+        if control is not None and control.processor.error is not None:
+            return control.processor.error.fault_text
+        return describe_fault(name, self.machine.chips[index], self.images[name])
 
     def _go(self, until: int) -> None:
         """Run to a cycle before which nothing ends the run."""
@@ -328,7 +338,7 @@ class ClusterRun:
         """Whether the run is over; also takes the warm-up's counters and notices a stuck cluster."""
         resolved, entered = self.resolved, self.entered
         if self.warm is None and resolved >= self.config.run.warmup_packets:
-            self.warm = (take_counters(self.machine.chips, self.now), self.left_frames, self.left_bits)
+            self.warm = (self._counters(), self.left_frames, self.left_bits)
         if resolved >= len(self.frames):
             return True
         quiet = self.now - int(self.machine.chips["last_change"].max())
@@ -358,7 +368,7 @@ class ClusterRun:
 
     def result(self) -> RunResult:
         """The result so far."""
-        total = take_counters(self.machine.chips, self.now)
+        total = self._counters()
         warm, warm_frames, warm_bits = self.warm or (total, self.left_frames, self.left_bits)
         egress = self.matcher.result(last_bit_in=self.last_bits_in(), warmup_packets=self.config.run.warmup_packets)
         lost, offered = self.lost(), self.entered

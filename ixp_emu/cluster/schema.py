@@ -52,6 +52,13 @@ PortName = Annotated[
     ),
 ]
 FileName = Annotated[str, Meta(min_length=1, extra={"rule": 'a file name or "builtin:name"'})]
+ControlName = Annotated[
+    str,
+    Meta(
+        pattern=r"\A.+\.py:[A-Za-z_][A-Za-z0-9_]*\Z",
+        extra={"rule": 'a Python file and a function of it, "name.py:function" or "builtin:name.py:function"'},
+    ),
+]
 Rate = Annotated[
     str,
     Meta(
@@ -163,6 +170,8 @@ class ChipTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     engines: Engines | None = None
     placement: dict[Symbol, Memory | Placement] = {}
     tables: dict[Name, dict[Name, FileName]] = {}
+    control: ControlName | None = None
+    control_options: dict[Symbol, bool | int | float | str] = {}
 
 
 class LinkTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,8 +1,8 @@
 """The state of a run between two cycles as plain data: taken up again, it goes on bit for bit.
 
 It holds the memory pages the chips have written (64 KB each; what the loader filled is loaded again), what is not zero
-of the chips' records and of links and switches (in pages of 4 KB), the position in the traffic and the state of the
-egress check.
+of the chips' records and of links and switches (in pages of 4 KB), the position in the traffic, the state of the
+egress check, and what control programs were told.
 """
 
 from __future__ import annotations
@@ -68,6 +68,11 @@ def take_snapshot(run: ClusterRun) -> Snapshot:
         arrays[f"taken.{port}"] = rows["status"].copy()
     for name, array in run.matcher.to_arrays().items():
         arrays[f"egress.{name}"] = array
+    controls = {}
+    for index, control in machine.controls.items():
+        controls[str(index)], saved = control.saved()
+        for name, array in saved.items():
+            arrays[f"control.{index}.{name}"] = array
     if run.warm is not None:
         for name, array in run.warm[0].values.items():
             arrays[f"warm.{name}"] = array
@@ -80,6 +85,7 @@ def take_snapshot(run: ClusterRun) -> Snapshot:
         "fault": run.fault,
         "wall_seconds": run.wall_seconds,
         "arena": machine.arena_address,
+        "controls": controls,
     }
     return Snapshot(scalars, arrays)
 
@@ -89,6 +95,7 @@ def restore_snapshot(run: ClusterRun, snapshot: Snapshot) -> None:
 
     Raises:
         KeyError, TypeError, ValueError: no snapshot of this configuration.
+        InputError: a control program does not do what it did.
     """
     machine, scalars, arrays = run.machine, snapshot.scalars, snapshot.arrays
     sources = [[int(port["source"]) for port in chip["port"]] for chip in machine.chips]
@@ -102,6 +109,9 @@ def restore_snapshot(run: ClusterRun, snapshot: Snapshot) -> None:
         _fill(rows["arrival"], arrays[f"ingress.{port}"])
         _fill(rows["status"], arrays[f"taken.{port}"])
     _rebind(machine, sources, moved=machine.arena_address - int(scalars["arena"]))
+    for index, control in machine.controls.items():
+        names = ("log", "parity")
+        control.restore(scalars["controls"][str(index)], {name: arrays[f"control.{index}.{name}"] for name in names})
     run.matcher.restore(
         {name.removeprefix("egress."): array for name, array in arrays.items() if name.startswith("egress.")}
     )

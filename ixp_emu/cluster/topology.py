@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -67,6 +67,8 @@ class Chip:
         engines: program -> its microengines, numbered 0 to 7.
         placement: structure -> its memory, those for all chips included.
         tables: program -> table -> file; what differs here from the program's own tables.
+        control: "FILE:FUNCTION" of the control program, None without one.
+        control_options: its keyword arguments.
     """
 
     name: str
@@ -74,6 +76,8 @@ class Chip:
     engines: Mapping[str, tuple[int, ...]]
     placement: Mapping[str, Placement]
     tables: Mapping[str, Mapping[str, str]]
+    control: str | None = None
+    control_options: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

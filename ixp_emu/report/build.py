@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ixp_emu import __version__
+from ixp_emu.board.control import ACCOUNTS
+from ixp_emu.board.host import REGION_KINDS
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import CONTEXTS, LATENCY_BIN_CYCLES, LATENCY_BINS, SRAM0, SRAM1, TARGET_NAMES
 from ixp_emu.cluster.build import ChipImage, target_of
@@ -26,6 +28,8 @@ from ixp_emu.report.model import (
     ChipReport,
     CommandLatency,
     ContextReport,
+    ControlCycles,
+    ControlReport,
     LinkReport,
     MemoryReport,
     MicroengineCycles,
@@ -167,6 +171,18 @@ def _chip(result: RunResult, index: int, chip: Chip) -> ChipReport:
             _port(values, Port(chip.name, number), result.config, counters.now) for number in range(len(chip.ports))
         ],
         events=dict(result.events.get(chip.name, {})),
+        control=None if chip.control is None else _control(values, chip.control),
+    )
+
+
+def _control(values: Mapping[str, npt.NDArray[np.int64]], program: str) -> ControlReport:
+    interrupts, timeouts = values["control_wakeups"].tolist()
+    return ControlReport(
+        program=program,
+        cycles=ControlCycles(**dict(zip(ACCOUNTS, values["control_cycles"].tolist(), strict=True))),
+        accesses=dict(zip(REGION_KINDS, values["control_accesses"].tolist(), strict=True)),
+        interrupts=interrupts,
+        timeouts=timeouts,
     )
 
 

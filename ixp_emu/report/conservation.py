@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import asdict
+
 from ixp_emu.report.model import ChipReport, Report
 
 __all__ = ["InternalError", "check_conservation"]
@@ -20,6 +22,7 @@ def check_conservation(report: Report) -> None:
     _check_packets(report)
     for chip in report.chips:
         _check_cycles(chip, report.run.measured_cycles)
+        _check_control(chip, report.run.measured_cycles)
         _check_references(chip, report)
 
 
@@ -27,6 +30,8 @@ def _check_packets(report: Report) -> None:
     traffic = report.traffic
     if traffic.unexpected:  # such a run has a fault; a frame out of nothing has no place in the sum
         return
+    if report.run.fault is not None and any(chip.control is not None for chip in report.chips):
+        return  # a control program may have put packets out of nothing into the microcode's rings
     lost = sum(traffic.lost.values())
     if traffic.in_flight < 0 or traffic.offered != traffic.delivered + lost + traffic.in_flight:
         raise InternalError(
@@ -44,6 +49,17 @@ def _check_cycles(chip: ChipReport, measured: int) -> None:
                 f"chip {chip.name}, ME {engine.id}: executing, aborted, stalled, idle are "
                 f"{', '.join(map(str, parts))}, together {sum(parts)} of {measured} cycles"
             )
+
+
+def _check_control(chip: ChipReport, measured: int) -> None:
+    if chip.control is None:
+        return
+    parts = asdict(chip.control.cycles)
+    if sum(parts.values()) != measured or min(parts.values()) < 0:
+        raise InternalError(
+            f"chip {chip.name}, control processor: {', '.join(parts)} are {', '.join(map(str, parts.values()))}, "
+            f"together {sum(parts.values())} of {measured} cycles"
+        )
 
 
 def _check_references(chip: ChipReport, report: Report) -> None:

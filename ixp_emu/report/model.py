@@ -20,6 +20,8 @@ __all__ = [
     "ChipReport",
     "CommandLatency",
     "ContextReport",
+    "ControlCycles",
+    "ControlReport",
     "LinkReport",
     "MemoryReport",
     "MicroengineCycles",
@@ -176,6 +178,26 @@ class PortReport(Struct, frozen=True, kw_only=True):
     switch_overflow: int = 0
 
 
+class ControlCycles(Struct, frozen=True, kw_only=True):
+    """Where a control processor's cycles went; they sum to `run.measured_cycles`."""
+
+    accessing: int
+    computing: int
+    waiting: int
+    reacting: int
+    ended: int
+
+
+class ControlReport(Struct, frozen=True, kw_only=True):
+    """The control processor of a chip that has a program for it."""
+
+    program: str
+    cycles: ControlCycles
+    accesses: dict[str, int]
+    interrupts: int
+    timeouts: int
+
+
 class ChipReport(Struct, frozen=True, kw_only=True):
     """One IXP2400."""
 
@@ -185,6 +207,7 @@ class ChipReport(Struct, frozen=True, kw_only=True):
     buses: list[BusReport]
     ports: list[PortReport]
     events: dict[str, int] = {}
+    control: ControlReport | None = None
 
 
 class StructureReport(Struct, frozen=True, kw_only=True):

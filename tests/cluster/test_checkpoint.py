@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -185,18 +186,32 @@ def test_a_flipped_bit_anywhere_is_an_input_error_or_harmless(saved: Path, tmp_p
         assert report_of(run) == wanted
 
 
+def _reads_as(good: Path, other: Path, member: str) -> bool:
+    """Whether a member of two archives unpacks to the same bytes."""
+    try:
+        with zipfile.ZipFile(good) as first, zipfile.ZipFile(other) as second:
+            return first.read(member) == second.read(member)
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        return False
+
+
 def test_a_flipped_bit_in_a_member_is_an_input_error(saved: Path, tmp_path: Path) -> None:
     """The data of every member but its last byte, whose upper bits the compression may leave unused."""
     content = saved.read_bytes()
     rng = random.Random(11)
     with zipfile.ZipFile(saved) as archive:
         members = [member for member in archive.infolist() if member.compress_size > 8]
+    refused = 0
     for member in rng.sample(members, 8):
         name, extra = struct.unpack_from("<HH", content, member.header_offset + 26)
         first = member.header_offset + 30 + name + extra
         position = first + rng.randrange(member.compress_size - 1)
-        message = message_of(flip(content, position, rng.randrange(8), tmp_path / "flipped"))
-        assert "is no checkpoint of ixpemu, or a damaged one (" in message
+        flipped = flip(content, position, rng.randrange(8), tmp_path / "flipped")
+        if _reads_as(saved, flipped, member.filename):
+            continue  # a bit of a code that the member does not use
+        refused += 1
+        assert "is no checkpoint of ixpemu, or a damaged one (" in message_of(flipped)
+    assert refused > 4
 
 
 def rewritten(saved: Path, target: Path, *, without: str = "", **state: object) -> Path:

@@ -35,6 +35,8 @@ class _Numbers:
         """Numbers the variables of a scope and of all scopes inside it around the bits already taken."""
         own = [variable for variable in scope.variables.values() if variable.kind is self._kind]
         for variable in own:
+            if variable.fixed and variable.group and not self._stands_in_order(variable):
+                return
             if variable.fixed:
                 read, write = self._take([variable], read, write)
         grouped: set[int] = set()
@@ -67,6 +69,26 @@ class _Numbers:
         for child in scope.children:
             self.fill(child, read, write, known)
 
+    def _stands_in_order(self, variable: Variable) -> bool:
+        """Whether a fixed number agrees with that of the first fixed member of its order; says so if not."""
+        position = 0
+        starts: dict[str, int] = {}
+        for member in variable.group or ():
+            if member.fixed and member.number is not None:
+                starts[member.name] = member.number - member.lead - position
+            position += member.span
+        first, start = next(iter(starts.items()))
+        if starts[variable.name] == start:
+            return True
+        self._diagnostics.add(
+            SourceError(
+                variable.place,
+                f"{variable.name} has the fixed number {variable.number}: its order, with {first} fixed too, "
+                f"wants {(variable.number or 0) + start - starts[variable.name]}",
+            )
+        )
+        return False
+
     def _fixed_below(self, scope: Scope) -> tuple[int, int]:
         """Numbers the program itself gives to names of inner scopes: outer names keep off them."""
         read = write = 0
@@ -78,16 +100,24 @@ class _Numbers:
         return read, write
 
     def _place(self, run: Sequence[Variable], read: int, write: int, below: tuple[int, int]) -> bool:
+        """Finds room for a run; a member whose number the program gives says where the run stands."""
         length = sum(member.span for member in run)
-        for start in range(self._first, self._end - length + 1):
+        starts: Sequence[int] = range(self._first, self._end - length + 1)
+        position = 0
+        for member in run:
+            if member.fixed and member.number is not None:
+                starts = [start for start in starts if start + position == member.number - member.lead]
+            position += member.span
+        for start in starts:
             position = start
             for member in run:
                 bits = (1 << member.span) - 1 << position
                 if member.doubled and position % 2:
                     break
-                if (self._reads(member) and bits & (read | below[0])) or (
+                taken = (self._reads(member) and bits & (read | below[0])) or (
                     self._writes(member) and bits & (write | below[1])
-                ):
+                )
+                if taken and not member.fixed:
                     break
                 position += member.span
             else:

@@ -465,3 +465,19 @@ def test_tokens_on_further_lines(listing: Callable[..., list[str]], blank: str) 
     text = ".reg a $x\n.sig s\n.addr s 3\nimmed[a, 0]\n"
     text += f"sram[read, $x, a,\n{blank}\n 0, 1],\n{blank}\n  ctx_swap[s],\n\tdefer[1]\nnop"
     assert listing(text)[1] == "sram[read, $0, a0, 0, 1], ctx_swap[3], defer[1]"
+
+
+# --- fixed numbers inside an order -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fixed", ["$x0 4", "$x1 5", "$x2 6"])
+def test_a_fixed_register_says_where_its_order_stands(assembled: Assembled, fixed: str) -> None:
+    program = assembled(f".reg read $x0 $x1 $x2\n.xfer_order $x0 $x1 $x2\n.addr {fixed}\n.reg read $y\nnop")
+    assert [program.registers[f"$x{n}"][0].number for n in range(3)] == [4, 5, 6]
+    assert program.registers["$y"][0].number == 0
+
+
+def test_an_order_that_does_not_fit_its_fixed_registers_is_refused(refused: Callable[..., str]) -> None:
+    assert refused(".reg read $x0 $x1\n.xfer_order $x0 $x1\n.addr $x0 4\n.addr $x1 9\nnop") == (
+        "t.uc:1: $x1 has the fixed number 9: its order, with $x0 fixed too, wants 5"
+    )

@@ -35,7 +35,7 @@ generated: `python -m tools.refresh_docs`.
 - Source forms: words in brackets are operands. `flags` are the condition codes written. `shadow` is the number of
   instruction slots behind a taken branch or a swap; in parentheses the largest `defer[n]`, which fills them.
 - `source` is a section of the hardware documents the registry was written from. What is not proved on IXP2400 words is
-  listed in [DEVIATIONS.md](DEVIATIONS.md), as is what assembles but does not run.
+  listed in [DEVIATIONS.md](DEVIATIONS.md).
 
 """
 

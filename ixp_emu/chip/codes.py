@@ -25,6 +25,7 @@ __all__ = [
     "ME_STOPPED",
     "NOTIFY_INITIATOR",
     "NOTIFY_REMOTE",
+    "ROW_DIRECT",
     "ROW_INDEXED",
     "ROW_NEIGHBOR",
     "ROW_PLAIN",
@@ -178,6 +179,9 @@ ROW_NEIGHBOR = 8
 
 ROW_SHARED = 16
 """The row writes a next neighbour register or moves NN_GET: other MEs may see that."""
+
+ROW_DIRECT = 32
+"""A command that says all about itself: no indirect_ref, media, fast write or reflector."""
 
 ACTION_SWAP = 1
 ACTION_DOUBLE = 2

@@ -23,6 +23,7 @@ from ixp_emu.isa.unsettled import changed
 
 __all__ = [
     "NEVER",
+    "call_translation",
     "compiled",
     "count_trailing_zeros",
     "kernel",
@@ -190,6 +191,21 @@ def store_release(typingctx: Any, address: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def call_translation(
+    typingctx: Any, address: Any, me: Any, offset: Any, context: Any, pc: Any, time: Any, until: Any
+) -> Any:
+    """Call the function at an address that ``translate`` gave, with an ME's record."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word, record = ir.IntType(64), ir.IntType(8).as_pointer()
+        function = ir.FunctionType(word, [record, *([word] * 5)])
+        pointer = builder.inttoptr(args[0], function.as_pointer())
+        return builder.call(pointer, [builder.bitcast(args[1], record), *args[2:]])
+
+    return types.int64(types.int64, me, *([types.int64] * 5)), codegen
 
 
 @intrinsic

@@ -103,6 +103,7 @@ def store_program(
         chip["ustore"][image][: len(rows)] = codes
         chip["store_decoded"][image::ENGINES] = 0
         chip["store_decoded"][image + mode] = 1
+        chip["code"][image::ENGINES] = 0
     me_words[engine] = len(rows)
     chip["me"]["store"][engine] = image + mode
     _note_interactions(chip, rows)
@@ -125,6 +126,7 @@ def complete_store(chip: Any, engine: int) -> None:
     chip["store"][other] = _INVALID
     chip["store"][other][:count] = rows
     chip["store_decoded"][other] = 1
+    chip["code"][other] = 0
     _note_interactions(chip, rows)
 
 
@@ -140,6 +142,7 @@ def private_store(chip: Any, engine: int) -> int:
             chip["store"][image + mode] = _INVALID
         chip["ustore"][image] = 0
         chip["store_decoded"][image::ENGINES] = 1
+        chip["code"][image::ENGINES] = 0
         me["program_words"] = STORE_WORDS
         me["store"] = image + int(me["context_step"] == 2) * ENGINES
         return image
@@ -151,6 +154,7 @@ def private_store(chip: Any, engine: int) -> int:
         chip["store"][copy + mode] = chip["store"][image + mode]
     chip["ustore"][copy] = chip["ustore"][image]
     chip["store_decoded"][copy::ENGINES] = chip["store_decoded"][image::ENGINES]
+    chip["code"][copy::ENGINES] = chip["code"][image::ENGINES]
     me["store"] = copy + int(me["store"]) - image
     return copy
 
@@ -165,6 +169,7 @@ def write_word(chip: Any, engine: int, address: int, word: int, *, valid: bool =
     """
     image = private_store(chip, engine)
     complete_store(chip, engine)
+    chip["code"][image::ENGINES] = 0
     me = chip["me"][engine]
     chip["ustore"][image][address] = word
     me["program_words"] = max(int(me["program_words"]), address + 1)

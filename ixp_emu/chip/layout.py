@@ -170,6 +170,9 @@ ROW = np.dtype(
         ("counted", np.uint8),  # indirect_ref may change the count
         ("xfer_in", np.uint16),  # file index of the first transfer-in register, context part added
         ("xfer_out", np.uint16),
+        ("pull_words", np.uint8),  # of a direct command, as in COMMAND
+        ("push_words", np.uint8),
+        ("master", np.uint8),
     ],
     align=True,
 )
@@ -218,6 +221,7 @@ MICROENGINE = np.dtype(
         ("time", np.int64),
         ("executing", np.int64),
         ("aborted", np.int64),
+        ("lost", np.int64),  # cycles aborted since the engine took the ME up
         ("stalled", np.int64),
         ("idle", np.int64),
         ("commands", np.int64),
@@ -392,8 +396,10 @@ CHANNEL = np.dtype(
 
 _CHIP_FIELDS: list[Any] = [
     ("keys", np.int64, (32,)),
-    ("first_engine", np.int64),  # least key of the MEs
-    ("first_other", np.int64),  # least key of the other agents
+    # least key of the MEs, of the pull and push buses, and of the other agents
+    ("first_engine", np.int64),
+    ("first_bus", np.int64),
+    ("first_other", np.int64),
     ("now", np.int64),
     ("until", np.int64),  # no effect at or after this cycle
     # least cycles from an event to a delivery that it causes, by the agent of the event
@@ -597,6 +603,7 @@ _CHIP_FIELDS: list[Any] = [
     ("scratch", np.uint32, (SCRATCH_WORDS,)),
     ("store", ROW, (STORE_IMAGES, STORE_WORDS)),
     ("store_decoded", np.uint8, (STORE_IMAGES,)),
+    ("code", np.int64, (STORE_IMAGES,)),  # address of the image's translation, 0 if it has none
     ("ustore", np.uint64, (ENGINES, STORE_WORDS)),  # the words themselves, by image
 ]
 

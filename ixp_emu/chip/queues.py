@@ -49,6 +49,8 @@ def hasten(chip: Any, agent: int, phase: int, time: int) -> None:
         chip.keys[u(agent)] = key
         if agent < ENGINES:
             chip.first_engine = min(chip.first_engine, key)
+        elif agent >= PULL and agent < UNIT:
+            chip.first_bus = min(chip.first_bus, key)
         else:
             chip.first_other = min(chip.first_other, key)
 
@@ -60,15 +62,27 @@ def find_first_engine(chip: Any) -> None:
 
 
 @small
+def find_first_bus(chip: Any) -> None:
+    """The least key of the pull and push buses, after one of them has run."""
+    chip.first_bus = least_of_6(chip, PULL)
+
+
+@small
 def find_first_other(chip: Any) -> None:
-    """The least key of all other agents, after one of them has run."""
-    chip.first_other = least_of_16(chip, ENGINES)
+    """The least key of units, command buses and media, after one of them has run."""
+    chip.first_other = min(least_of_8(chip, CMD_ARBITER - 4), min(chip.keys[u(DELIVERY)], chip.keys[u(UNIT)]))
+
+
+@small
+def first_beside(chip: Any) -> int:
+    """The least key of the agents that are no MEs."""
+    return min(chip.first_bus, chip.first_other)
 
 
 @small
 def safe_until(chip: Any) -> int:
     """First cycle in which a delivery may reach an ME that no inbox holds yet, as far as the agents' keys tell."""
-    bus = (least_of_6(chip, PULL) >> 8) + chip.bus_lookahead
+    bus = (chip.first_bus >> 8) + chip.bus_lookahead
     other = (chip.first_other >> 8) + chip.other_lookahead
     return min(bus, min(other, (chip.first_engine >> 8) + chip.engine_lookahead))
 

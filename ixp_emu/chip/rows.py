@@ -18,8 +18,12 @@ from ixp_emu.chip.codes import (
     ACTION_MEDIA,
     ACTION_RETURNS,
     ACTION_SWAP,
+    MASTER_HASH,
+    MASTER_SCRATCH,
+    MASTER_SRAM,
     NOTIFY_INITIATOR,
     NOTIFY_REMOTE,
+    ROW_DIRECT,
     ROW_INDEXED,
     ROW_NEIGHBOR,
     ROW_PLAIN,
@@ -542,6 +546,14 @@ class _Builder:
             row["special"] = CSR_ADDRESS | FROM_ALU
         elif name == "cap.fast_wr":
             row["imm"] = instruction.data
+        plain_unit = row["unit"] != MSF and code < Command.REFLECT_READ
+        if plain_unit and not action & (ACTION_INDIRECT | ACTION_MEDIA) and code != Command.CAP_FAST_WRITE:
+            self.flags |= ROW_DIRECT
+            row["pull_words"] = count * int(row["shift"])
+            row["push_words"] = count * per_unit if action & ACTION_RETURNS else 0
+            row["master"] = MASTER_SRAM if row["unit"] == SRAM0 else MASTER_SCRATCH
+            if family in _HASHES:
+                row["master"] = MASTER_HASH
 
     def _command_code(self, name: str, family: str) -> int:
         if family in _HASHES:
@@ -561,6 +573,9 @@ _UNUSUAL_KINDS = {
         (_ALU_CODES["ffs"], "ffs_sets_nz", 1),
         (_ALU_CODES["pop_count3"], "pop_count_sets_nz", 1),
         (Kind.IMMED, "immed_sets_nz", 0),
+        (Kind.IMMED_PART, "immed_sets_nz", 0),
+        (Kind.ASR, "asr_sets_nz", 1),
+        (Kind.DOUBLE_SHIFT, "dbl_shf_sets_nz", 1),
     )
     if setting(name) != usual
 }
@@ -568,7 +583,10 @@ _PLAIN_KINDS = (
     frozenset(range(Kind.ALU_END))
     | {
         Kind.SHIFT,
+        Kind.ASR,
+        Kind.DOUBLE_SHIFT,
         Kind.IMMED,
+        Kind.IMMED_PART,
         Kind.LD_FIELD,
         Kind.BRANCH,
         Kind.BRANCH_CC,

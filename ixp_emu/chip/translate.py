@@ -1,0 +1,461 @@
+"""Translation of plain rows into machine code: whole stretches of a program without a look at a row.
+
+A *plain* row (``ROW_PLAIN``) touches registers, flags and the program counter only. :func:`translate` turns the plain
+rows of a decoded program into one function that the engine enters at a program counter and that runs, branches
+included, to the first row it cannot execute: one that is not plain, or one that touches a transfer register of a
+command in flight, or to where the run ends. The interpreter of ``microengine`` stays and takes over from there, so
+both give the same registers, flags and times; a program runs without translation as well, only slower.
+
+What an instruction computes is written once, in ``ixp_emu.isa.semantics``; its Python text is translated here.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from llvmlite import ir
+from numpy.typing import NDArray
+
+from ixp_emu.chip.codes import ROW_PLAIN, ROW_TRANSFER, Kind, Shift
+from ixp_emu.chip.layout import CONSTANTS, ENGINES, MICROENGINE, NEIGHBOR, offset_of
+from ixp_emu.chip.rows import ALU_FUNCTIONS, SHIFT_FUNCTIONS
+from ixp_emu.isa.semantics import LOGIC_CLEARS_CARRY, LOGIC_FUNCTIONS
+
+__all__ = ["translate", "translate_programs"]
+
+_WORD = ir.IntType(64)
+_STATE = ("result", "carry", "overflow", "last_result", "last_a")
+"""Fields of an ME that plain rows read and change, besides registers and time."""
+_BRANCHES = (Kind.BRANCH, Kind.BRANCH_CC, Kind.BRANCH_CTX, Kind.BRANCH_BIT, Kind.BRANCH_BYTE)
+_CONSTANTS_END = CONSTANTS + 256
+_Value = ir.Value
+
+
+def _word(value: int) -> ir.Constant:
+    return ir.Constant(_WORD, value)
+
+
+# --- what an instruction computes: Python text of a function of ``isa.semantics`` -> instructions -------------------
+
+_BINARY: dict[type[ast.operator], str] = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.BitAnd: "and_",
+    ast.BitOr: "or_",
+    ast.BitXor: "xor",
+    ast.LShift: "shl",
+    ast.RShift: "ashr",
+}
+
+
+@functools.cache
+def _tree(function: Callable[..., Any]) -> ast.FunctionDef | None:
+    """A function's text, None if it is more than assignments and a return."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    assert isinstance(tree, ast.FunctionDef)
+    body = [node for node in tree.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
+    tree.body = body
+    straight = all(isinstance(node, ast.Assign) for node in body[:-1]) and isinstance(body[-1], ast.Return)
+    return tree if straight else None
+
+
+def _expression(builder: ir.IRBuilder, names: dict[str, _Value], node: ast.expr) -> _Value:
+    match node:
+        case ast.Constant(value=int(value)):
+            return _word(value)
+        case ast.Name(id=name):
+            return names[name]
+        case ast.BinOp(left=left, op=operator, right=right):
+            method = getattr(builder, _BINARY[type(operator)])
+            return method(_expression(builder, names, left), _expression(builder, names, right))
+    raise NotImplementedError(ast.unparse(node))
+
+
+def _inline(builder: ir.IRBuilder, function: Callable[..., Any], arguments: Iterable[_Value]) -> tuple[_Value, ...]:
+    """The values a function of ``isa.semantics`` returns."""
+    tree = _tree(function)
+    assert tree is not None
+    names = dict(zip((argument.arg for argument in tree.args.args), arguments, strict=True))
+    for node in tree.body[:-1]:
+        assert isinstance(node, ast.Assign)
+        (target,) = node.targets
+        assert isinstance(target, ast.Name)
+        names[target.id] = _expression(builder, names, node.value)
+    last = tree.body[-1]
+    assert isinstance(last, ast.Return) and last.value is not None
+    parts = last.value.elts if isinstance(last.value, ast.Tuple) else [last.value]
+    return tuple(_expression(builder, names, part) for part in parts)
+
+
+_ALU = dict(ALU_FUNCTIONS)
+_SHIFT = dict(SHIFT_FUNCTIONS)
+
+
+def _translatable(row: Any) -> bool:
+    if not row["flags"] & ROW_PLAIN:
+        return False
+    kind = int(row["kind"])
+    if kind < Kind.ALU_END:
+        return kind in _ALU and _tree(_ALU[kind]) is not None
+    return True
+
+
+# --- a program ------------------------------------------------------------------------------------------------------
+
+
+class _Program:
+    """One function under construction: ``run(me, offset, context, pc, time, until) -> pc``.
+
+    It keeps the ME's ALU state and time in variables, which the compiler turns into machine registers, and writes them
+    back where it leaves; ``me.lost`` grows by the cycles of aborted slots.
+    """
+
+    def __init__(self, rows: NDArray[Any]) -> None:
+        self._rows = list(rows)
+        self._plain = [_translatable(row) for row in rows]
+        self.module = ir.Module("program")
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(_WORD, [pointer, _WORD, _WORD, _WORD, _WORD, _WORD])
+        self._function = ir.Function(self.module, kind, "run")
+        self._me, offset, self._context, pc, time, self._until = self._function.args
+        self._builder = ir.IRBuilder(self._function.append_basic_block("entry"))
+        self._variables = {name: self._builder.alloca(_WORD) for name in (*_STATE, "time", "lost", "pc")}
+        for name in _STATE:
+            self._set(name, self._builder.load(self._field(name)))
+        self._set("time", time)
+        self._set("lost", _word(0))
+        file = self._at(offset_of(MICROENGINE, "file"))
+        busy = self._at(offset_of(MICROENGINE, "busy"))
+        # registers of the context, and those with an absolute number
+        self._file = (file, self._builder.gep(file, [self._builder.mul(offset, _word(4))]))
+        self._busy = (busy, self._builder.gep(busy, [offset]))
+        self._exit = self._function.append_basic_block("exit")
+        self._leaders = self._find_leaders()
+        self._blocks = {at: self._function.append_basic_block(f"at_{at}") for at in self._leaders}
+        self._set("pc", pc)
+        entry = self._builder.switch(pc, self._exit)
+        for at in self._leaders:
+            entry.add_case(_word(at), self._blocks[at])
+        for at in self._leaders:
+            self._translate_block(at)
+        self._write_exit()
+
+    def _find_leaders(self) -> list[int]:
+        """Where a stretch may be entered: targets of branches, and rows behind those that end one."""
+        rows, plain = self._rows, self._plain
+        leaders = {0}
+        for at, row in enumerate(rows):
+            if not plain[at] or row["flags"] & ROW_TRANSFER:
+                leaders.add(at + 1)
+            if row["kind"] in _BRANCHES:
+                leaders |= {int(row["target"]), at + 1, at + 1 + int(row["defer"])}
+            elif row["kind"] in (Kind.CTX_ARB, Kind.COMMAND, Kind.JUMP):
+                leaders.add(at + 1 + int(row["defer"]))
+                leaders.add(int(row["target"]))
+        return sorted(at for at in leaders if at < len(rows) and plain[at])
+
+    # --- state
+
+    def _at(self, offset: int) -> _Value:
+        return self._builder.gep(self._me, [_word(offset)])
+
+    def _field(self, name: str) -> _Value:
+        return self._builder.bitcast(self._at(offset_of(MICROENGINE, name)), _WORD.as_pointer())
+
+    def _get(self, name: str) -> _Value:
+        return self._builder.load(self._variables[name])
+
+    def _set(self, name: str, value: _Value) -> None:
+        self._builder.store(value, self._variables[name])
+
+    def _grow(self, name: str, by: int) -> None:
+        if by:
+            self._set(name, self._builder.add(self._get(name), _word(by)))
+
+    def _register(self, index: int, mask: int) -> _Value:
+        base = self._file[1 if mask else 0]
+        return self._builder.bitcast(self._builder.gep(base, [_word(4 * index)]), ir.IntType(32).as_pointer())
+
+    def _read(self, index: int, mask: int) -> _Value:
+        if CONSTANTS <= index < _CONSTANTS_END:
+            return _word(index - CONSTANTS)
+        return self._builder.zext(self._builder.load(self._register(index, mask)), _WORD)
+
+    def _write(self, row: Any, value: _Value) -> None:
+        narrow = self._builder.trunc(value, ir.IntType(32))
+        self._builder.store(narrow, self._register(int(row["d"]), int(row["d_mask"])))
+
+    def _left(self, row: Any) -> _Value:
+        return self._read(int(row["a"]), int(row["a_mask"]))
+
+    def _right(self, row: Any) -> _Value:
+        return self._read(int(row["b"]), int(row["b_mask"]))
+
+    # --- control
+
+    def _leave(self, pc: int) -> None:
+        """The interpreter goes on at ``pc``."""
+        self._set("pc", _word(pc))
+        self._builder.branch(self._exit)
+
+    def _go(self, pc: int) -> None:
+        if pc in self._blocks:
+            self._builder.branch(self._blocks[pc])
+        else:
+            self._leave(pc)
+
+    def _stretch(self, first: int) -> int:
+        """Rows from ``first`` on that execute one after the other, with the branch and its slots that end them."""
+        at = first
+        while at < len(self._rows) and self._plain[at]:
+            row = self._rows[at]
+            if row["kind"] in _BRANCHES:
+                slots = range(at + 1, at + 1 + int(row["defer"]))
+                ends = all(slot < len(self._rows) and self._simple(slot) for slot in slots)
+                return slots.stop - first if ends else at - first
+            at += 1
+            if at in self._blocks:
+                break
+        return at - first
+
+    def _simple(self, at: int) -> bool:
+        row = self._rows[at]
+        return self._plain[at] and row["kind"] not in _BRANCHES and not row["flags"] & ROW_TRANSFER
+
+    def _translate_block(self, first: int) -> None:
+        builder = self._builder
+        builder.position_at_end(self._blocks[first])
+        count = self._stretch(first)
+        if count == 0:
+            self._leave(first)
+            return
+        fits = builder.icmp_signed("<=", builder.add(self._get("time"), _word(count)), self._until)
+        with builder.if_then(builder.not_(fits), likely=False):
+            self._leave(first)
+        begun = first
+        for at in range(first, first + count):
+            row = self._rows[at]
+            if row["flags"] & ROW_TRANSFER:
+                self._check_transfer(row, at, at - begun)
+            if row["kind"] in _BRANCHES:
+                self._branch(row, at, at - begun)
+                return
+            self._execute(row)
+        self._grow("time", count)
+        self._go(first + count)
+
+    def _check_transfer(self, row: Any, at: int, done: int) -> None:
+        """Leave if a command in flight has to do with a register of the row."""
+        builder = self._builder
+        marks = []
+        for index, mask in ((row["a"], row["a_mask"]), (row["b"], row["b_mask"]), (row["d"], row["d_mask"])):
+            if index < NEIGHBOR:
+                marks.append(builder.load(builder.gep(self._busy[1 if mask else 0], [_word(int(index))])))
+        busy = functools.reduce(builder.or_, marks)
+        with builder.if_then(builder.icmp_unsigned("!=", busy, ir.Constant(ir.IntType(8), 0)), likely=False):
+            self._grow("time", done)
+            self._leave(at)
+
+    def _branch(self, row: Any, at: int, done: int) -> None:
+        """A branch with its defer slots, which end a stretch."""
+        defer, target = int(row["defer"]), int(row["target"])
+        taken = self._condition(row)
+        for slot in range(at + 1, at + 1 + defer):
+            self._execute(self._rows[slot])
+        self._grow("time", done + 1 + defer)
+        builder = self._builder
+        if taken is not None:
+            yes, no = builder.append_basic_block("taken"), builder.append_basic_block("not_taken")
+            builder.cbranch(taken, yes, no)
+            builder.position_at_end(no)
+            self._go(at + 1 + defer)
+            builder.position_at_end(yes)
+        aborted = int(row["slots"]) - defer
+        self._grow("time", aborted)
+        self._grow("lost", aborted)
+        self._go(target)
+
+    def _write_exit(self) -> None:
+        builder = self._builder
+        builder.position_at_end(self._exit)
+        for name in (*_STATE, "time"):
+            builder.store(self._get(name), self._field(name))
+        lost = self._field("lost")
+        builder.store(builder.add(builder.load(lost), self._get("lost")), lost)
+        builder.ret(self._get("pc"))
+
+    # --- rows
+
+    def _condition(self, row: Any) -> _Value | None:
+        """Whether a branch is taken, as ``operands.condition`` says; None for always."""
+        builder, kind = self._builder, int(row["kind"])
+        if kind == Kind.BRANCH:
+            return None
+        if kind == Kind.BRANCH_CTX:
+            same = builder.icmp_signed("==", self._context, _word(int(row["imm"])))
+            return builder.not_(same) if row["option"] else same
+        if kind == Kind.BRANCH_BIT:
+            bit = builder.and_(builder.lshr(self._left(row), _word(int(row["imm"]))), _word(1))
+            return builder.icmp_signed("!=", bit, _word(int(row["option"])))
+        if kind == Kind.BRANCH_BYTE:
+            byte = builder.and_(builder.lshr(self._left(row), _word(int(row["shift"]))), _word(0xFF))
+            same = builder.icmp_signed("==", byte, _word(int(row["imm"])))
+            return builder.not_(same) if row["option"] else same
+        code = min(int(row["option"]), 11)  # every odd code is the contrary of the one before
+        zero = builder.icmp_signed("==", self._get("result"), _word(0))
+        negative = builder.lshr(self._get("result"), _word(31))
+        differ = builder.icmp_signed("!=", negative, self._get("overflow"))
+        holds = (
+            lambda: zero,
+            lambda: builder.icmp_signed("!=", negative, _word(0)),
+            lambda: builder.icmp_signed("!=", self._get("carry"), _word(0)),
+            lambda: builder.icmp_signed("!=", self._get("overflow"), _word(0)),
+            lambda: builder.not_(differ),
+            lambda: builder.or_(zero, differ),
+        )[code >> 1]()
+        return builder.not_(holds) if code & 1 else holds
+
+    def _shifted(self, row: Any) -> _Value:
+        """The right operand after the row's shift, as ``operands.shifted`` says."""
+        builder, kind = self._builder, int(row["special"])
+        value, amount = self._right(row), _word(int(row["shift"]))
+        if kind == Shift.NONE:
+            return value
+        if kind in (Shift.LEFT_INDIRECT, Shift.RIGHT_INDIRECT) or kind > Shift.RIGHT_INDIRECT:
+            amount = builder.and_(self._get("last_a"), _word(31))
+        if kind in (Shift.LEFT, Shift.LEFT_INDIRECT):
+            return builder.and_(builder.shl(value, amount), _word(0xFFFFFFFF))
+        if kind == Shift.ROTATE:
+            left = builder.shl(value, builder.sub(_word(32), amount))
+            return builder.and_(builder.or_(builder.lshr(value, amount), left), _word(0xFFFFFFFF))
+        return builder.lshr(value, amount)
+
+    def _execute(self, row: Any) -> None:
+        """A plain row that is no branch."""
+        builder, kind = self._builder, int(row["kind"])
+        if kind == Kind.IMMED:
+            value: _Value = _word(int(row["imm"]))
+        elif kind == Kind.LD_FIELD:
+            field = int(row["imm"])
+            kept = builder.and_(self._left(row), _word(field ^ 0xFFFFFFFF))
+            value = builder.or_(kept, builder.and_(self._shifted(row), _word(field)))
+            if row["option"]:
+                self._set("result", value)
+                self._logic_flags()
+        else:
+            left = self._left(row)
+            if kind == Kind.SHIFT:
+                function, right = _SHIFT[int(row["option"])], self._shifted(row)
+            else:
+                function, right = _ALU[kind], self._right(row)
+            value = self._compute(function, left, right)
+            self._set("last_a", left)
+            self._set("result", value)
+        self._set("last_result", value)
+        self._write(row, value)
+
+    def _compute(self, function: Callable[..., Any], left: _Value, right: _Value) -> _Value:
+        """The result of an ALU operation, with C and V as ``dispatch.source_text`` has them."""
+        if function.__code__.co_argcount == 1:
+            self._logic_flags()
+            return _inline(self._builder, function, [right])[0]
+        value, carry, overflow = _inline(self._builder, function, [left, right, self._get("carry")])
+        if function in LOGIC_FUNCTIONS:
+            self._logic_flags()
+        else:
+            self._set("carry", carry)
+            self._set("overflow", overflow)
+        return value
+
+    def _logic_flags(self) -> None:
+        if LOGIC_CLEARS_CARRY:
+            self._set("carry", _word(0))
+            self._set("overflow", _word(0))
+
+
+# --- machine code ---------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _target_machine() -> Any:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, jit=True
+    )
+
+
+_ENGINES: dict[bytes, tuple[Any, int]] = {}
+"""Digest of rows -> (the holder of their code, its address), kept for the life of the process."""
+
+
+def _object_file(digest: bytes) -> Path:
+    machine = hashlib.sha256(f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}".encode())
+    return Path(numba.config.CACHE_DIR) / "programs" / f"{digest.hex()[:24]}-{machine.hexdigest()[:8]}.o"
+
+
+def _compile(rows: NDArray[Any]) -> bytes:
+    """Object code of a program's plain rows."""
+    machine = _target_machine()
+    module = llvm.parse_assembly(str(_Program(rows).module))
+    module.verify()
+    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+    passes.getModulePassManager().run(module, passes)
+    return bytes(machine.emit_object(module))
+
+
+def translate(rows: NDArray[Any]) -> int:
+    """Machine code for a program.
+
+    Parameters:
+        rows: ROW per word, as the engine executes them.
+
+    Returns:
+        address of a function ``int64 run(me, offset, context, pc, time, until)``, valid as long as the process. ``me``
+        is the address of the ME's record, ``offset`` what is added to context-relative register numbers; the result is
+        the program counter of the first row not executed, ``me.time`` is when it is due, ``me.lost`` grows by cycles
+        of aborted slots. The caller must not be within defer slots or behind a CSR read.
+    """
+    digest = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).digest()
+    if digest not in _ENGINES:
+        _target_machine()
+        path = _object_file(digest)
+        if path.exists():
+            code = path.read_bytes()
+        else:
+            code = _compile(rows)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(f".{id(code)}")
+            temporary.write_bytes(code)
+            temporary.replace(path)
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        _ENGINES[digest] = engine, int(engine.get_function_address("run"))
+    return _ENGINES[digest][1]
+
+
+def translate_programs(chips: NDArray[Any]) -> None:
+    """Translate the programs that microengines have and that are not translated yet.
+
+    Parameters:
+        chips: array of CHIP.
+    """
+    for chip in chips:
+        me = chip["me"]
+        for engine in range(ENGINES):
+            image, words = int(me["store"][engine]), int(me["program_words"][engine])
+            if words and not chip["code"][image]:
+                chip["code"][image] = translate(chip["store"][image][:words])

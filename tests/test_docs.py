@@ -129,7 +129,7 @@ def _refused_by_the_engine() -> set[str]:
                     break
             except InvalidWord:
                 continue
-        if int(build_rows([word])["kind"][0]) == Kind.NOT_MODELLED:
+        if int(build_rows([word])["kind"][0]) == Kind.INVALID:
             names.add(entry.name)
     return names
 

@@ -14,7 +14,7 @@ from ixp_emu.chip.codes import (
     Fault,
 )
 from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
-from ixp_emu.chip.layout import CMD_ARBITER, MSF, SRAM0, SRAM_IN, SRAM_OUT
+from ixp_emu.chip.layout import CMD_ARBITER, MSF, SRAM0, SRAM_IN, SRAM_OUT, UNKNOWN_PC
 from ixp_emu.chip.queues import allocate, append, edge, fail_in_turn, hasten, release
 from ixp_emu.chip.rows import CSR_ADDRESS, FROM_ALU, NOTIFY_SHIFT
 from ixp_emu.isa.unsettled import setting
@@ -102,6 +102,7 @@ def issue(
                 media_given = 2
     owner = engine  # whose registers and signals the command uses
     owner_context = context
+    place = pc
     transfer = -1
     if INDIRECT_OVERRIDES and action & ACTION_INDIRECT:
         if last_result & 1:
@@ -110,18 +111,20 @@ def issue(
             number = last_result >> 27
             if number & 0x0C:
                 release(chip, slot)
-                fail_in_turn(chip, horizon, Fault.ACCESS_OUTSIDE, time, engine, context, last_result)
+                fail_in_turn(chip, horizon, Fault.ACCESS_OUTSIDE, time, engine, context, pc, last_result)
                 return -1
             owner = (number >> 4) * 4 + (number & 3)
+            if owner != engine:
+                place = UNKNOWN_PC
         if not action & ACTION_MEDIA and last_result & (1 << 4):
             transfer = (last_result >> 5) & 127
     if action & ACTION_MEDIA and media_given != 1:
         release(chip, slot)
-        fail_in_turn(chip, horizon, Fault.MEDIA_ADDRESS, time, engine, pc, last_result)
+        fail_in_turn(chip, horizon, Fault.MEDIA_ADDRESS, time, engine, context, pc, last_result)
         return -1
     if code >= Command.REFLECT_READ and (address >> 10) & 0x0C:  # MEs are 0x00-0x03 and 0x10-0x13
         release(chip, slot)
-        fail_in_turn(chip, horizon, Fault.ACCESS_OUTSIDE, time, engine, context, address)
+        fail_in_turn(chip, horizon, Fault.ACCESS_OUTSIDE, time, engine, context, pc, address)
         return -1
     command.stamp = time
     command.pulled = NEVER
@@ -135,6 +138,7 @@ def issue(
     command.push_me = owner
     command.signal = row.signal
     command.count = count
+    command.pc = place
     command.mask = mask
     command.structure = row.structure
     out_words = count * pulls

@@ -68,6 +68,7 @@ __all__ = [
 ENGINES = 8
 CONTEXTS = 8
 STORE_WORDS = 4096
+UNKNOWN_PC = 0xFFFF
 STORE_IMAGES = 2 * ENGINES
 """Decoded control stores: image i as it means with 8 contexts, i + ENGINES the same words with 4."""
 PORTS = 16
@@ -203,6 +204,7 @@ COMMAND = np.dtype(
         ("next", np.uint16),  # in the unit's, FIFO's or push queue
         ("pull_next", np.uint16),  # in the pull queue
         ("media", np.uint16),  # RBUF/TBUF byte offset
+        ("pc", np.uint16),  # of the instruction, UNKNOWN_PC if it is one of another ME
         ("data", np.uint32, (32,)),
     ],
     align=True,
@@ -297,7 +299,7 @@ PORT = np.dtype(
         ("source", np.int64),  # address of INGRESS rows, or of the LINK record
         ("source_count", np.int64),
         ("source_next", np.int64),
-        ("not_before", np.int64),  # wire free for the next first bit
+        ("not_before", np.int64),  # the source's wire is free for the next first bit, x byte_den
         # MAC receive: frames accepted, ring of indices into rx_*
         ("rx_head", np.int64),
         ("rx_count", np.int64),
@@ -335,6 +337,8 @@ PORT = np.dtype(
         ("frames_out", np.int64),
         ("bytes_out", np.int64),
         ("pauses", np.int64),  # XOFF sent
+        ("rx_spi_busy", np.int64),  # cycles of its transfers on SPI-3
+        ("tx_spi_busy", np.int64),
         ("switch_unknown", np.int64),  # frames sent to a switch that has no other port of their address
         ("switch_overflow", np.int64),  # frames to this port that its output queue had no room for
         ("rx_time", np.int64, (1024,)),  # first bit of each accepted frame
@@ -463,7 +467,8 @@ _CHIP_FIELDS: list[Any] = [
     # faults
     ("fault", np.int64),
     ("fault_time", np.int64),
-    ("fault_me", np.int64),
+    ("fault_me", np.int64),  # -1: no ME is to blame
+    ("fault_context", np.int64),
     ("fault_pc", np.int64),
     ("fault_detail", np.int64),
     ("stop", np.int64),  # asks the kernel to return (fault, full egress log, the host acts)
@@ -672,4 +677,5 @@ __all__ += [
     "QUEUE",
     "STORE_WORDS",
     "SWITCH",
+    "UNKNOWN_PC",
 ]

@@ -216,7 +216,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             after = 0
             continue
         if pc >= program_words:
-            fail_in_turn(chip, horizon, Fault.PC_OUTSIDE, time, engine, pc, context)
+            fail_in_turn(chip, horizon, Fault.PC_OUTSIDE, time, engine, context, pc, 0)
             break
         row = chip.store[u(store), u(pc)]
         kind = s64(row.kind)
@@ -242,7 +242,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 if idst & INDIRECT:
                     idst = indirect(me, idst, context, 1)
                 if ia < 0 or ib < 0 or idst < 0:
-                    fail_in_turn(chip, horizon, Fault.LOCAL_MEMORY, time, engine, pc, context)
+                    fail_in_turn(chip, horizon, Fault.LOCAL_MEMORY, time, engine, context, pc, 0)
                     break
             if flags & ROW_TRANSFER:
                 if in_flight(me, ia, ib, SINK):
@@ -412,7 +412,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             me.last_a = last_a
             fault = execute_uncommon(me, row, ia, ib, idst, context, time)
             if fault != 0:
-                fail_in_turn(chip, horizon, fault, time, engine, pc, context)
+                fail_in_turn(chip, horizon, fault, time, engine, context, pc, 0)
                 break
             result = me.result
             carry = me.carry

@@ -89,16 +89,20 @@ def fail(chip: Any, fault: int, time: int, me: int, pc: int, detail: int) -> Non
 def fail_command(chip: Any, command: Any, fault: int, time: int, detail: int) -> None:
     """A command is a fault at its service; a unit that looks ahead of the clock leaves it until then."""
     if time <= chip.now:
-        fail(chip, fault, time, s64(command.me), s64(command.ctx), detail)
+        chip.fault_context = command.ctx
+        fail(chip, fault, time, s64(command.me), s64(command.pc), detail)
 
 
 @compiled
-def fail_in_turn(chip: Any, horizon: int, fault: int, time: int, engine: int, pc: int, detail: int) -> None:
+def fail_in_turn(
+    chip: Any, horizon: int, fault: int, time: int, engine: int, context: int, pc: int, detail: int
+) -> None:
     """The fault of an instruction: an ME that has run ahead waits for its turn, so that the earliest fault counts."""
     key = event_key(time, 3, engine)
     if key >= horizon:
         chip.keys[u(engine)] = key
     else:
+        chip.fault_context = context
         fail(chip, fault, time, engine, pc, detail)
 
 

@@ -12,17 +12,20 @@ from tests.chip.agreement import Pair
 from tests.chip.random_programs import random_program
 
 CYCLES = 4_000
-# The last two stress back-pressure: shallow queues, slow SRAM, short delays.
+# The last two stress back-pressure: shallow queues, slow S buses, short delays.
 VARIANTS: tuple[dict[str, int], ...] = (
     {},
     {"command.fifo_latency": 2, "sram.longword_cycles": 6, "dram.turnaround": 0},
-    {"scratch.inlet_depth": 1, "sram.inlet_depth": 2, "sbus.push_depth": 2, "dram.bank_queue_depth": 1},
-    {"command.fifo_depth": 1, "dbus.push_depth": 2, "dram.inlet_depth": 1, "dram.refresh_interval": 500},
+    {"scratch.inlet_depth": 1, "sram.inlet_depth": 2, "sbus.push_depth": 2, "dram.bank_queue_depth": 1}
+    | {"sbus.longword_cycles": 4},
+    {"command.fifo_depth": 1, "dbus.push_depth": 2, "dram.inlet_depth": 1, "dram.refresh_interval": 500}
+    | {"dbus.quadword_cycles": 1},
 )
 QUEUE_VARIANTS: tuple[dict[str, int], ...] = (
     {},
     {"sram.ignore_eop": 0, "neighbor.register_latency": 1, "neighbor.self_latency": 1},
-    {"sram.ignore_cells": 0, "sram.link_cycles": 90, "neighbor.full_margin": 126, "pci.latency": 0},
+    {"sram.ignore_cells": 0, "sram.link_cycles": 90, "neighbor.full_margin": 126, "pci.latency": 0}
+    | {"scratch.longword_cycles": 16, "hash.latency_48": 2, "hash.latency_64": 2, "push.latency": 2},
 )
 
 

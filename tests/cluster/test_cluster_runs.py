@@ -7,8 +7,10 @@ chip k on port 0, its TTL less by the chips on its way, both MAC addresses those
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -120,13 +122,25 @@ def test_the_report_tells_the_cables_of_a_switch() -> None:
     assert sum(into.values()) == sum(out_of.values()) == crossing > 0
 
 
-def test_an_spi3_link_has_no_wire_to_be_busy() -> None:
+def test_an_spi3_link_is_busy_with_the_transfers_of_its_port() -> None:
+    """Every frame crosses one link less than chips, in elements of 64 bytes, a longword per SPI-3 clock."""
     run = new_cluster("ring", "links.ring.kind=spi3")
     run.run()
-    rows = report_of(run)["links"]
+    hardware, rows = run.config.hardware, report_of(run)["links"]
     assert {row["kind"] for row in rows} == {"spi3"}
-    assert sum(row["frames"] for row in rows) > 0
-    assert {row["utilisation"] for row in rows} == {0.0}
+
+    def transfer_cycles(length: int) -> int:
+        return math.ceil(math.ceil(length / 4) * Fraction(hardware["me_clock_khz"], hardware["msf.clock_khz"]))
+
+    busy = 0
+    for index in range(len(run.frames)):
+        frame = run.frames.bytes_of(index)
+        whole, rest = divmod(len(frame), 64)
+        at = list(run.config.chips).index(run.into[int(run.frames.port[index])].chip)
+        crossed = ring(4, at, frame[31]) - 1
+        busy += crossed * (whole * transfer_cycles(64) + (transfer_cycles(rest) if rest else 0))
+    assert sum(row["utilisation"] for row in rows) * run.now == pytest.approx(busy)
+    assert busy > 0
 
 
 @pytest.mark.long

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.assembler import Program
-from ixp_emu.chip.codes import FAULT_NAMES
+from ixp_emu.chip.codes import FAULT_NAMES, UNKNOWN_PC
 from ixp_emu.chip.diagnosis import describe_fault
-from ixp_emu.chip.layout import UNKNOWN_PC
 
 __all__ = ["ChipFault"]
 

@@ -30,6 +30,7 @@ __all__ = [
     "ROW_PLAIN",
     "ROW_SHARED",
     "ROW_TRANSFER",
+    "UNKNOWN_PC",
     "Command",
     "Ddr",
     "Fault",
@@ -219,6 +220,9 @@ class _Fault(NamedTuple):
 
 
 Fault = _Fault()
+
+UNKNOWN_PC = 0xFFFF
+"""Of a fault whose instruction is one of another ME than the fault is for."""
 
 
 FAULT_NAMES = {

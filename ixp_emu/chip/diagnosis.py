@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ixp_emu.chip.codes import FAULT_NAMES, Fault
-from ixp_emu.chip.layout import UNKNOWN_PC
+from ixp_emu.chip.codes import FAULT_NAMES, UNKNOWN_PC, Fault
 
 __all__ = ["describe_fault", "engine_name", "engine_number"]
 

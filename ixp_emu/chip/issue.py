@@ -10,11 +10,12 @@ from ixp_emu.chip.codes import (
     ACTION_MEDIA,
     ACTION_RETURNS,
     MASTER_MSF,
+    UNKNOWN_PC,
     Command,
     Fault,
 )
 from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
-from ixp_emu.chip.layout import CMD_ARBITER, MSF, SRAM0, SRAM_IN, SRAM_OUT, UNKNOWN_PC
+from ixp_emu.chip.layout import CMD_ARBITER, MSF, SRAM0, SRAM_IN, SRAM_OUT
 from ixp_emu.chip.queues import allocate, append, edge, fail_in_turn, hasten, release
 from ixp_emu.chip.rows import CSR_ADDRESS, FROM_ALU, NOTIFY_SHIFT
 from ixp_emu.isa.unsettled import setting

@@ -68,7 +68,6 @@ __all__ = [
 ENGINES = 8
 CONTEXTS = 8
 STORE_WORDS = 4096
-UNKNOWN_PC = 0xFFFF
 STORE_IMAGES = 2 * ENGINES
 """Decoded control stores: image i as it means with 8 contexts, i + ENGINES the same words with 4."""
 PORTS = 16
@@ -677,5 +676,4 @@ __all__ += [
     "QUEUE",
     "STORE_WORDS",
     "SWITCH",
-    "UNKNOWN_PC",
 ]

@@ -360,7 +360,7 @@ _LOAD = "    immed[where, {0}]\n    immed_w1[where, {1}]\n    immed[$sent, 0]\n"
         ("sram[read, $got, where, 0, 1]", 8 << 20, "access outside a memory{0}, address 0x800000"),
         ("scratch[read, $got, where, 0, 1]", 16_384, "access outside a memory{0}, address 0x4000"),
         ("scratch[put, $sent, where, 0, 1]", 3 << 2, "put into a full ring{0}, ring 3"),
-        ("msf[fast_wr, --, where, 0]", 0x0009_0044, "RBUF element freed twice{0}, value 0x9"),
+        ("msf[fast_wr, --, where, 0]", 0x0008_0044, "RBUF element freed twice{0}, value 0x8"),
     ],
 )
 def test_a_fault_of_a_command_names_its_source_line(tmp_path: Path, access: str, address: int, what: str) -> None:

@@ -19,7 +19,7 @@ from ixp_emu.cluster.checkpoint import save_checkpoint
 from ixp_emu.cluster.config import load_config
 from ixp_emu.cluster.machine import EgressLog
 from ixp_emu.cluster.run import ClusterRun
-from tests.cluster.forwarder import ROOT, report_of
+from tests.cluster.forwarder import ROOT, new_run, report_of
 from tests.cluster.test_checkpoint import resumed_elsewhere
 
 EXAMPLES = ROOT / "examples"
@@ -144,10 +144,16 @@ def test_an_spi3_link_is_busy_with_the_transfers_of_its_port() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("topology", ["ring", "star", "mesh"])
-def test_sixteen(topology: str, threads: int) -> None:
-    check_frames(new_cluster(topology, chips=16, packets=2_000, threads=threads), topology, 16)
+def test_sixteen(topology: str) -> None:
+    """Nothing lost, all in order, and threads do not show."""
+    reports = []
+    for threads in (1, 2):
+        run = new_cluster(topology, chips=16, packets=2_000, threads=threads)
+        assert run.machine.threads == threads
+        check_frames(run, topology, 16)
+        reports.append(report_of(run))
+    assert reports[0] == reports[1]
 
 
 @pytest.mark.parametrize("topology", ["ring", "star", "mesh"])
@@ -182,6 +188,33 @@ def test_every_example_goes_on_from_a_checkpoint(example: Path, tmp_path: Path) 
     run.run(cycles=random.Random(example.stem).randrange(1, whole.now))
     save_checkpoint(run, tmp_path / "saved")
     assert resumed_elsewhere([tmp_path / "saved"], threads=1) == [json.loads(json.dumps(report_of(whole)))]
+
+
+# --- pause ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pause", [0, 1])
+def test_pause_keeps_a_link_without_loss(pause: int) -> None:
+    """Chip b has one forwarding engine for its own source and the link, and a FIFO of 2 KB; its source waits."""
+    run = new_run(
+        f"hardware.mac.pause={pause}",
+        "hardware.mac.rx_fifo_bytes=2_048",
+        "hardware.mac.pause_high_bytes=1_024",
+        "hardware.mac.pause_low_bytes=512",
+        "chips.b.engines={ rx = ['0:0'], forward = ['0:1'], tx = ['1:3'] }",
+        "traffic.sizes=64",
+        "traffic.back_pressure=true",
+        "traffic.destinations=['10.1.0.0/16']",  # behind the link, for a
+        packets=600,
+    )
+    run.run()
+    result, report = run.result(), report_of(run)
+    ports = {port["name"]: port for chip in report["chips"] for port in chip["ports"]}
+    assert (result.fault, result.complete, result.offered) == (None, True, 600)
+    lost = ports["b.2"]["frames_lost"]
+    assert result.delivered == 600 - lost
+    assert (lost, ports["b.2"]["pauses"] > 0) == ((0, True) if pause else (result.lost["mac_rx_overflow"], False))
+    assert {name for name, port in ports.items() if port["pauses"] or port["frames_lost"]} == {"b.2"}
 
 
 # --- losses in the switch -------------------------------------------------------------------------------------------

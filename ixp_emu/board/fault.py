@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.assembler import Program
-from ixp_emu.chip.codes import FAULT_NAMES, Fault
-from ixp_emu.chip.diagnosis import INSTRUCTION_FAULTS, describe_fault
+from ixp_emu.chip.codes import FAULT_NAMES, UNKNOWN_PC
+from ixp_emu.chip.diagnosis import describe_fault
 
 __all__ = ["ChipFault"]
 
@@ -20,8 +20,8 @@ class ChipFault(Exception):
         code: the same as a number of ``ixp_emu.chip.codes.Fault``.
         cycle: when.
         engine: 0..7, None if no microengine is to blame.
-        context: of it, None if not known.
-        pc: address of the instruction, None if the fault is not one of an instruction.
+        context: of it.
+        pc: address of the instruction, None if not known.
         place: (file, line) of the source, None if not known.
         detail: address, ring number or value, depending on the reason.
     """
@@ -39,8 +39,7 @@ class ChipFault(Exception):
         self.pc: int | None = None
         self.place: tuple[str, int] | None = None
         self.detail = detail
-        if self.code in INSTRUCTION_FAULTS:
-            self.context, self.pc = detail, address
+        if engine >= 0:
+            self.context = int(chip["fault_context"])
+            self.pc = address if address != UNKNOWN_PC else None
             self.place = lines[address] if address < len(lines) else None
-        elif self.code in (Fault.ACCESS_OUTSIDE, Fault.RING_FULL):
-            self.context = address

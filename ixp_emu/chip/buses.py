@@ -17,7 +17,7 @@ from ixp_emu.chip.codes import (
 from ixp_emu.chip.compiled import NEVER, compiled, count_trailing_zeros, s64, small, u
 from ixp_emu.chip.delivery import bus_of, deliver, deliver_media
 from ixp_emu.chip.layout import CMD_ARBITER, DRAM, PULL, PUSH, UNIT
-from ixp_emu.chip.queues import allocate, append, edge, event_key, hasten, pop
+from ixp_emu.chip.queues import allocate, append, edge, event_key, find_first_other, hasten, pop
 from ixp_emu.chip.units import inlet_free_at, inlet_places, schedule_unit
 
 __all__ = ["grant_command", "pull_step", "push_step"]
@@ -198,6 +198,7 @@ def pull_step(chip: Any, bus: int, time: int) -> None:
             hasten(chip, UNIT + DRAM, 1, edge(pulled))
         elif chip.inlet[u(unit)].head == slot:
             schedule_unit(chip, unit, time)
+            find_first_other(chip)
         if (command.action & ACTION_DOUBLE) and unit != DRAM and command.signal != 0:
             aux = allocate(chip)
             extra = chip.pool[u(aux)]
@@ -308,6 +309,7 @@ def push_step(chip: Any, bus: int, time: int) -> None:
                 hasten(chip, UNIT + DRAM, 1, time)
             else:
                 schedule_unit(chip, unit, time)
+                find_first_other(chip)
         break
     following = NEVER
     waiting = chip.push_waiting[u(bus)]

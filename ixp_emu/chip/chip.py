@@ -122,16 +122,17 @@ def _set_lookaheads(chip: Any, hardware: Hardware) -> None:
 
     What few programs send to a neighbour is taken into account when they are loaded (``control_store``).
     """
-    push = hardware["push.latency"] + min(hardware["sbus.longword_cycles"], hardware["dbus.media_quadword_cycles"])
-    pull = hardware["pull.latency"] + min(hardware["sbus.longword_cycles"], hardware["dbus.media_quadword_cycles"])
+    beats = ("sbus.longword_cycles", "dbus.quadword_cycles", "dbus.media_quadword_cycles")
+    beat = min(hardware[name] for name in beats)
+    push = hardware["push.latency"] + beat
+    pull = hardware["pull.latency"] + beat
     service = [hardware["cap.signal_latency"], hardware["dram.cas"] + hardware["dram.controller_delay"]]
     service += [
         hardware[f"{unit}.longword_cycles"] + hardware[f"{unit}.controller_delay"]
         for unit in ("scratch", "sram", "msf")
     ]
-    # a long read whose longwords come faster than the bus takes them asks for it early
-    long_read = 16 * hardware["sram.longword_cycles"] - 15 * hardware["sbus.longword_cycles"]
-    service.append(max(long_read + hardware["sram.controller_delay"], 1))
+    hashed = min(hardware[f"hash.latency_{bits}"] for bits in (48, 64, 128))
+    service.append(hashed + hardware["scratch.controller_delay"] + push)
     arrival = hardware["command.bus_latency"] + hardware["command.decode"]
     chip["bus_lookahead"] = min(push, pull)
     # units, a command bus (behind it a unit or a pull), receive status

@@ -15,7 +15,7 @@ from ixp_emu.chip.layout import CMD_ARBITER, DELIVERY, DRAM, ENGINES, MEDIA_RX, 
 from ixp_emu.chip.link import listens, next_event
 from ixp_emu.chip.media import PORT_LINK, PORT_SWITCH
 from ixp_emu.chip.microengine import run_engine
-from ixp_emu.chip.queues import find_first_engine, find_first_other, hasten
+from ixp_emu.chip.queues import find_first_bus, find_first_engine, find_first_other, first_beside, hasten
 from ixp_emu.chip.receive import media_rx_step
 from ixp_emu.chip.switch import find_join
 from ixp_emu.chip.transmit import media_tx_step
@@ -52,9 +52,10 @@ def _run(chip: Any, until: int) -> None:
         if unit != DRAM:
             schedule_unit(chip, unit, chip.published)
     find_first_engine(chip)
+    find_first_bus(chip)
     find_first_other(chip)
     while chip.stop == 0:
-        key = min(chip.first_engine, chip.first_other)
+        key = min(chip.first_engine, first_beside(chip))
         if key >= limit:
             break
         agent = key & 31
@@ -63,14 +64,17 @@ def _run(chip: Any, until: int) -> None:
         chip.steps[u(agent)] += 1
         if agent < ENGINES:
             run_engine(chip, agent, until)
-            find_first_engine(chip)
+            chip.first_engine = min(chip.first_engine, chip.keys[u(agent)])
+            continue
+        if agent >= PULL and agent < UNIT:
+            if agent < PUSH:
+                pull_step(chip, agent - PULL, time)
+            else:
+                push_step(chip, agent - PUSH, time)
+            find_first_bus(chip)
             continue
         if agent >= CMD_ARBITER and agent < CMD_ARBITER + 2:
             grant_command(chip, agent - CMD_ARBITER, time)
-        elif agent >= PUSH and agent < PUSH + 3:
-            push_step(chip, agent - PUSH, time)
-        elif agent >= PULL and agent < PULL + 3:
-            pull_step(chip, agent - PULL, time)
         elif agent == UNIT + DRAM:
             dram_step(chip, time)
         elif agent == MEDIA_RX:

@@ -31,6 +31,7 @@ __all__ = [
     "ROW_PLAIN",
     "ROW_SHARED",
     "ROW_TRANSFER",
+    "UNKNOWN_PC",
     "Command",
     "Ddr",
     "Fault",
@@ -71,7 +72,6 @@ class _Kind(NamedTuple):
     CAM_WRITE_STATE: int = 57
     CRC: int = 58
     COMMAND: int = 59
-    NOT_MODELLED: int = 60
     INVALID: int = 61
     MULTIPLY: int = 62
     BRANCH_NEIGHBOR: int = 63  # br_inp_state of next neighbour rings and flow control
@@ -210,7 +210,6 @@ class _Fault(NamedTuple):
     HALT: int = 1
     INVALID_WORD: int = 2
     PC_OUTSIDE: int = 3
-    NOT_MODELLED: int = 4
     LOCAL_MEMORY: int = 5
     ACCESS_OUTSIDE: int = 6
     RING_FULL: int = 7
@@ -226,12 +225,14 @@ class _Fault(NamedTuple):
 
 Fault = _Fault()
 
+UNKNOWN_PC = 0xFFFF
+"""Of a fault whose instruction is one of another ME than the fault is for."""
+
 
 FAULT_NAMES = {
     Fault.HALT: "halt",
     Fault.INVALID_WORD: "invalid instruction word",
     Fault.PC_OUTSIDE: "program counter outside the program",
-    Fault.NOT_MODELLED: "instruction not modelled",
     Fault.LOCAL_MEMORY: "local memory address above 639",
     Fault.ACCESS_OUTSIDE: "access outside a memory",
     Fault.RING_FULL: "put into a full ring",

@@ -29,7 +29,6 @@ __all__ = [
     "kernel",
     "least_of_6",
     "least_of_8",
-    "least_of_16",
     "load_acquire",
     "load_field",
     "load_u8",
@@ -250,9 +249,3 @@ def least_of_8(typingctx: Any, record: Any, first: Any) -> Any:
 def least_of_6(typingctx: Any, record: Any, first: Any) -> Any:
     """The least of 6 int64 (see :func:`least_of_8`)."""
     return types.int64(record, types.int64), _least(6)
-
-
-@intrinsic
-def least_of_16(typingctx: Any, record: Any, first: Any) -> Any:
-    """The least of 16 int64 (see :func:`least_of_8`)."""
-    return types.int64(record, types.int64), _least(16)

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ixp_emu.chip.codes import FAULT_NAMES, Fault
+from ixp_emu.chip.codes import FAULT_NAMES, UNKNOWN_PC, Fault
 
-__all__ = ["INSTRUCTION_FAULTS", "describe_fault", "engine_name", "engine_number"]
+__all__ = ["describe_fault", "engine_name", "engine_number"]
 
-INSTRUCTION_FAULTS = frozenset(
-    (Fault.HALT, Fault.INVALID_WORD, Fault.PC_OUTSIDE, Fault.NOT_MODELLED, Fault.LOCAL_MEMORY)
-)
-"""Faults of an instruction: the record holds its address, and its context as the detail."""
-
-_COMMAND_FAULTS = frozenset((Fault.ACCESS_OUTSIDE, Fault.RING_FULL))
-"""Faults of a command: the record holds its context in the place of an address."""
+_INSTRUCTION_FAULTS = frozenset((Fault.HALT, Fault.INVALID_WORD, Fault.PC_OUTSIDE, Fault.LOCAL_MEMORY))
+"""Their place says all: the record has no detail."""
 
 
 def engine_number(engine: str) -> int:
@@ -49,14 +44,20 @@ def describe_fault(name: str, chip: Any, program: str, lines: Sequence[tuple[str
     text = f"chip {name}, cycle {when:,}: {FAULT_NAMES[fault]}"
     if engine < 0:
         return text
-    text += f", ME {engine_name(engine)} ({program})"
-    if fault in _COMMAND_FAULTS:
-        what = f"ring {detail}" if fault == Fault.RING_FULL else f"address {detail:#x}"
-        return f"{text}, context {address}, {what}"
-    if fault not in INSTRUCTION_FAULTS:  # of a media register: what was written
-        return f"{text}, value {detail:#x}"
-    text += f", context {detail}"
+    text += f", ME {engine_name(engine)} ({program}), context {int(chip['fault_context'])}"
+    if fault == Fault.RING_FULL:
+        text += f", ring {detail}"
+    elif fault == Fault.ACCESS_OUTSIDE:
+        text += f", address {detail:#x}"
+    elif fault not in _INSTRUCTION_FAULTS:  # of a media register: what was written
+        text += f", value {detail:#x}"
+    if address == UNKNOWN_PC:  # a command in the name of another ME
+        return text
     if address < len(lines):
         file, line = lines[address]
         text += f", {file}:{line}"
-    return f"{text}, word {address}"
+    text += f", word {address}"
+    if fault == Fault.PC_OUTSIDE and lines:
+        file, line = lines[-1]
+        text += f", behind {file}:{line}"
+    return text

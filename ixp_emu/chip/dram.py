@@ -8,7 +8,7 @@ from ixp_emu.chip.codes import Command, Ddr, Fault
 from ixp_emu.chip.compiled import NEVER, compiled, load_u32, s64, small, store_field, store_u32, u
 from ixp_emu.chip.delivery import complete, free_inlet, reply
 from ixp_emu.chip.layout import DDR, DRAM, PAGE_SHIFT, UNIT, offset_of
-from ixp_emu.chip.queues import append, edge, event_key, fail, pop
+from ixp_emu.chip.queues import append, edge, event_key, fail_command, pop
 
 __all__ = ["dram_step"]
 
@@ -163,7 +163,7 @@ def _schedule(chip: Any, index: int, time: int) -> None:
     quadwords = s64(command.count)
     address = command.address & 0xFFFFFFF8
     if address + quadwords * 8 > chip.size_bytes[u(DRAM)]:
-        fail(chip, Fault.ACCESS_OUTSIDE, time, s64(command.me), s64(command.ctx), address)
+        fail_command(chip, command, Fault.ACCESS_OUTSIDE, time, address)
         return
     structure = u(command.structure)
     chip.references[u(DRAM)] += 1

@@ -7,6 +7,7 @@ from typing import Any
 from ixp_emu.chip.codes import (
     ACTION_SWAP,
     ME_STALLED,
+    ROW_DIRECT,
     ROW_INDEXED,
     ROW_NEIGHBOR,
     ROW_SHARED,
@@ -19,7 +20,7 @@ from ixp_emu.chip.csr import INSTRUCTION_DELAY, csr_read_waits, csr_write_is_sha
 from ixp_emu.chip.delivery import take_deliveries
 from ixp_emu.chip.dispatch import alu, compiled_semantics, shift_logic
 from ixp_emu.chip.flags import logic_flag, sets_flags
-from ixp_emu.chip.issue import issue
+from ixp_emu.chip.issue import issue, issue_direct
 from ixp_emu.chip.layout import CONSTANTS, NEIGHBOR, NEIGHBOR_OUT, SINK
 from ixp_emu.chip.neighbor import NN_FULL, neighbor_access, neighbor_state
 from ixp_emu.chip.operands import condition, in_flight, indirect, post_modify, shifted
@@ -62,9 +63,12 @@ def issue_row(
             me.state = ME_STALLED
         return STOPPED
     total = (s64(me.file[u(ia)]) + s64(me.file[u(ib)])) & 0xFFFFFFFF
-    awaited = issue(chip, engine, context, row, time, total, me.last_result, pc, horizon)
-    if awaited < 0:
-        return STOPPED
+    if row.flags & ROW_DIRECT:
+        awaited = issue_direct(chip, me, engine, context, row, time, total, pc)
+    else:
+        awaited = issue(chip, engine, context, row, time, total, me.last_result, pc, horizon)
+        if awaited < 0:
+            return STOPPED
     if row.action & ACTION_SWAP:
         me.request[u(context)] = awaited
         me.wakeup[u(context)] = awaited
@@ -105,7 +109,7 @@ def execute(chip: Any, engine: int, context: int, pc: int, time: int, horizon: i
             if idst & INDIRECT:
                 idst = indirect(me, idst, context, 1)
             if ia < 0 or ib < 0 or idst < 0:
-                fail_in_turn(chip, horizon, Fault.LOCAL_MEMORY, time, engine, pc, context)
+                fail_in_turn(chip, horizon, Fault.LOCAL_MEMORY, time, engine, context, pc, 0)
                 return STOPPED
         if flags & ROW_TRANSFER:
             if in_flight(me, ia, ib, SINK):
@@ -218,7 +222,7 @@ def execute(chip: Any, engine: int, context: int, pc: int, time: int, horizon: i
     else:
         fault = execute_uncommon(me, row, ia, ib, idst, context, time)
         if fault != 0:
-            fail_in_turn(chip, horizon, fault, time, engine, pc, context)
+            fail_in_turn(chip, horizon, fault, time, engine, context, pc, 0)
             return STOPPED
     if taken:
         me.after_target = s64(row.target)

@@ -10,6 +10,7 @@ from ixp_emu.chip.codes import (
     ACTION_MEDIA,
     ACTION_RETURNS,
     MASTER_MSF,
+    UNKNOWN_PC,
     Command,
     Fault,
 )
@@ -19,7 +20,7 @@ from ixp_emu.chip.queues import allocate, append, edge, fail_in_turn, hasten, re
 from ixp_emu.chip.rows import CSR_ADDRESS, FROM_ALU, NOTIFY_SHIFT
 from ixp_emu.isa.unsettled import setting
 
-__all__ = ["INDIRECT_OVERRIDES", "issue"]
+__all__ = ["INDIRECT_OVERRIDES", "issue", "issue_direct"]
 
 INDIRECT_OVERRIDES = setting("indirect_overrides")
 
@@ -55,6 +56,64 @@ def _aim_at_remote(chip: Any, command: Any, code: int, address: int, count: int)
         command.pull_words = count
         command.xfer_out = SRAM_OUT + register
         _mark(chip.me[u(remote)], SRAM_OUT + register, count)
+
+
+@small
+def _enqueue(chip: Any, me: Any, engine: int, context: int, row: Any, slot: int, time: int) -> int:
+    """Append a command to the FIFO; returns the signals it will set (mask)."""
+    fifo = chip.fifo[u(engine)]
+    append(chip, fifo, slot)
+    if fifo.count == 1:
+        chip.waiting_lanes[u(engine >> 2)] |= 1 << (engine & 3)
+        hasten(chip, CMD_ARBITER + (engine >> 2), 2, edge(time + chip.fifo_latency))
+    me.commands += 1
+    me.context_commands[u(context)] += 1
+    if row.signal == 0:
+        return 0
+    if row.action & ACTION_DOUBLE:
+        return s64(3 << row.signal)
+    return s64(1 << row.signal)
+
+
+@compiled
+def issue_direct(chip: Any, me: Any, engine: int, context: int, row: Any, time: int, address: int, pc: int) -> int:
+    """:func:`issue` of a row that says all about its command (``ROW_DIRECT``), which is never a fault."""
+    slot = allocate(chip)
+    command = chip.pool[u(slot)]
+    unit = s64(row.unit)
+    master = s64(row.master)
+    if unit == SRAM0:
+        channel = (address >> 30) & 1
+        unit += channel
+        master += channel
+    if row.special & CSR_ADDRESS:
+        address = s64(row.target)
+    command.stamp = time
+    command.pulled = NEVER
+    command.address = address
+    command.code = row.option
+    command.action = row.action
+    command.unit = unit
+    command.me = engine
+    command.ctx = context
+    command.pull_me = engine
+    command.push_me = engine
+    command.signal = row.signal
+    command.count = row.count
+    command.pc = pc
+    command.mask = 0xFF
+    command.structure = row.structure
+    command.master = master
+    command.pull_words = row.pull_words
+    command.push_words = row.push_words
+    command.marked = row.push_words
+    first = (s64(row.xfer_in) & ~127) | (s64(row.xfer_in) + context * 16) & 127
+    command.xfer_in = first
+    _mark(me, first, s64(row.push_words))
+    first = (s64(row.xfer_out) & ~127) | (s64(row.xfer_out) + context * 16) & 127
+    command.xfer_out = first
+    _mark(me, first, s64(row.pull_words))
+    return _enqueue(chip, me, engine, context, row, slot, time)
 
 
 @compiled
@@ -102,6 +161,7 @@ def issue(
                 media_given = 2
     owner = engine  # whose registers and signals the command uses
     owner_context = context
+    place = pc
     transfer = -1
     if INDIRECT_OVERRIDES and action & ACTION_INDIRECT:
         if last_result & 1:
@@ -110,18 +170,20 @@ def issue(
             number = last_result >> 27
             if number & 0x0C:
                 release(chip, slot)
-                fail_in_turn(chip, horizon, Fault.ACCESS_OUTSIDE, time, engine, context, last_result)
+                fail_in_turn(chip, horizon, Fault.ACCESS_OUTSIDE, time, engine, context, pc, last_result)
                 return -1
             owner = (number >> 4) * 4 + (number & 3)
+            if owner != engine:
+                place = UNKNOWN_PC
         if not action & ACTION_MEDIA and last_result & (1 << 4):
             transfer = (last_result >> 5) & 127
     if action & ACTION_MEDIA and media_given != 1:
         release(chip, slot)
-        fail_in_turn(chip, horizon, Fault.MEDIA_ADDRESS, time, engine, pc, last_result)
+        fail_in_turn(chip, horizon, Fault.MEDIA_ADDRESS, time, engine, context, pc, last_result)
         return -1
     if code >= Command.REFLECT_READ and (address >> 10) & 0x0C:  # MEs are 0x00-0x03 and 0x10-0x13
         release(chip, slot)
-        fail_in_turn(chip, horizon, Fault.ACCESS_OUTSIDE, time, engine, context, address)
+        fail_in_turn(chip, horizon, Fault.ACCESS_OUTSIDE, time, engine, context, pc, address)
         return -1
     command.stamp = time
     command.pulled = NEVER
@@ -135,6 +197,7 @@ def issue(
     command.push_me = owner
     command.signal = row.signal
     command.count = count
+    command.pc = place
     command.mask = mask
     command.structure = row.structure
     out_words = count * pulls
@@ -173,14 +236,4 @@ def issue(
     command.master = unit + 1 if unit == SRAM0 or unit == SRAM0 + 1 else (MASTER_MSF if unit == MSF else 0)
     if code >= Command.HASH_48 and code <= Command.HASH_128:
         command.master = 1
-    append(chip, chip.fifo[u(engine)], slot)
-    if chip.fifo[u(engine)].count == 1:
-        chip.waiting_lanes[u(engine >> 2)] |= 1 << (engine & 3)
-        hasten(chip, CMD_ARBITER + (engine >> 2), 2, edge(time + chip.fifo_latency))
-    me.commands += 1
-    me.context_commands[u(context)] += 1
-    if row.signal == 0:
-        return 0
-    if action & ACTION_DOUBLE:
-        return s64(3 << row.signal)
-    return s64(1 << row.signal)
+    return _enqueue(chip, me, engine, context, row, slot, time)

@@ -53,6 +53,7 @@ __all__ = [
     "SCRATCH",
     "SCRATCH_WORDS",
     "SINK",
+    "SLOTS",
     "SRAM0",
     "SRAM1",
     "SRAM_IN",
@@ -68,6 +69,8 @@ __all__ = [
 ENGINES = 8
 CONTEXTS = 8
 STORE_WORDS = 4096
+SLOTS = 1 << 16
+"""Bit of a program counter given to a translation: run the defer slots there, and no further."""
 STORE_IMAGES = 2 * ENGINES
 """Decoded control stores: image i as it means with 8 contexts, i + ENGINES the same words with 4."""
 PORTS = 16
@@ -206,6 +209,7 @@ COMMAND = np.dtype(
         ("next", np.uint16),  # in the unit's, FIFO's or push queue
         ("pull_next", np.uint16),  # in the pull queue
         ("media", np.uint16),  # RBUF/TBUF byte offset
+        ("pc", np.uint16),  # of the instruction, UNKNOWN_PC if it is one of another ME
         ("data", np.uint32, (32,)),
     ],
     align=True,
@@ -301,7 +305,7 @@ PORT = np.dtype(
         ("source", np.int64),  # address of INGRESS rows, or of the LINK record
         ("source_count", np.int64),
         ("source_next", np.int64),
-        ("not_before", np.int64),  # wire free for the next first bit
+        ("not_before", np.int64),  # the source's wire is free for the next first bit, x byte_den
         # MAC receive: frames accepted, ring of indices into rx_*
         ("rx_head", np.int64),
         ("rx_count", np.int64),
@@ -339,6 +343,8 @@ PORT = np.dtype(
         ("frames_out", np.int64),
         ("bytes_out", np.int64),
         ("pauses", np.int64),  # XOFF sent
+        ("rx_spi_busy", np.int64),  # cycles of its transfers on SPI-3
+        ("tx_spi_busy", np.int64),
         ("switch_unknown", np.int64),  # frames sent to a switch that has no other port of their address
         ("switch_overflow", np.int64),  # frames to this port that its output queue had no room for
         ("rx_time", np.int64, (1024,)),  # first bit of each accepted frame
@@ -469,7 +475,8 @@ _CHIP_FIELDS: list[Any] = [
     # faults
     ("fault", np.int64),
     ("fault_time", np.int64),
-    ("fault_me", np.int64),
+    ("fault_me", np.int64),  # -1: no ME is to blame
+    ("fault_context", np.int64),
     ("fault_pc", np.int64),
     ("fault_detail", np.int64),
     ("stop", np.int64),  # asks the kernel to return (fault, full egress log, the host acts)

@@ -114,10 +114,14 @@ def reset_media(chip: Any) -> None:
     now = int(chip["published"]) - 1
     for channel in chip["channel"]:
         if channel["rx_end"] != NEVER:
-            chip["rx_spi_busy"] -= int(channel["rx_end"]) - (now + 1)
+            left = int(channel["rx_end"]) - (now + 1)
+            chip["rx_spi_busy"] -= left
+            chip["port"]["rx_spi_busy"][int(channel["rx_port"])] -= left
         if channel["tx_end"] != NEVER:
-            chip["tx_spi_busy"] -= int(channel["tx_end"]) - (now + 1)
+            left = int(channel["tx_end"]) - (now + 1)
             control = int(chip["tx_control"][int(channel["tx_element"]), 0])
+            chip["tx_spi_busy"] -= left
+            chip["port"]["tx_spi_busy"][control & 0xF] -= left
             chip["port"]["tx_bytes"][control & 0xF] -= control >> 24
         channel["rx_end"] = channel["tx_end"] = NEVER
         for field in ("freelist", "full", "rbuf_free"):

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.codes import ME_CHOOSING, ME_EXECUTING, ME_IDLE, ME_STALLED, ROW_PLAIN, Fault, Kind
+from ixp_emu.chip.codes import ME_CHOOSING, ME_EXECUTING, ME_IDLE, ME_STALLED, ROW_DIRECT, ROW_PLAIN, Fault, Kind
 from ixp_emu.chip.compiled import NEVER, call_translation, compiled, count_trailing_zeros, s64, small, u
 from ixp_emu.chip.csr import apply_index_writes
 from ixp_emu.chip.delivery import expect_wake, request_satisfied, take_deliveries
 from ixp_emu.chip.execute import NEXT, STOPPED, SWAPPED, execute, issue_row
-from ixp_emu.chip.layout import CMD_ARBITER, CONTEXTS
+from ixp_emu.chip.layout import CMD_ARBITER, CONTEXTS, SLOTS
 from ixp_emu.chip.plain import interpret
-from ixp_emu.chip.queues import event_key, fail_in_turn, find_first_engine, safe_until
+from ixp_emu.chip.queues import event_key, fail_in_turn, find_first_engine, first_beside, safe_until
 
 __all__ = ["run_engine"]
 
@@ -75,7 +75,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
     me = chip.me[u(engine)]
     chip.keys[u(engine)] = NEVER
     find_first_engine(chip)
-    horizon = min(chip.first_engine, chip.first_other)
+    horizon = min(chip.first_engine, first_beside(chip))
     safe = safe_until(chip)
     time = me.time
     if me.state == ME_IDLE:
@@ -120,13 +120,13 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 chip.keys[u(engine)] = event_key(time, 3, engine)
                 break
             if pc >= me.program_words:
-                fail_in_turn(chip, horizon, Fault.PC_OUTSIDE, time, engine, pc, context)
+                fail_in_turn(chip, horizon, Fault.PC_OUTSIDE, time, engine, context, pc, 0)
                 break
             row = chip.store[u(me.store), u(pc)]
             kind = s64(row.kind)
             if me.index_writes > 0:
                 apply_index_writes(me, time)
-            if kind == Kind.COMMAND and row.flags == 0:
+            if kind == Kind.COMMAND and row.flags & ~ROW_DIRECT == 0:
                 offset = context * 16
                 ia = s64(row.a) + (offset & row.a_mask)
                 ib = s64(row.b) + (offset & row.b_mask)
@@ -147,7 +147,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 outcome = execute(chip, engine, context, pc, time, horizon, safe)
                 if outcome == STOPPED:
                     break
-                horizon = min(chip.first_engine, chip.first_other)
+                horizon = min(chip.first_engine, first_beside(chip))
                 safe = safe_until(chip)
             time += 1
             pc += 1
@@ -157,10 +157,19 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 # what follows happens behind the defer slots
                 me.after = outcome
                 slots = s64(row.defer)
-                me.after_slots = slots
                 me.after_lost = s64(row.slots) - slots
                 if outcome == SWAPPED:  # resume behind the defer slots, or where br[label] says
                     me.after_target = s64(row.target) if kind == Kind.CTX_ARB and row.special else pc + slots
+                if slots > 0 and me.csr_pending == 0:
+                    code = chip.code[u(me.store)]
+                    if code != 0:
+                        entry = pc | SLOTS
+                        reached = call_translation(code, me, context * 16, context, entry, time, until)
+                        if reached != entry:
+                            pc = reached
+                            time = me.time
+                            slots = 0
+                me.after_slots = slots
             elif me.after != 0:
                 me.after_slots -= 1
             if me.after == 0 or me.after_slots > 0:

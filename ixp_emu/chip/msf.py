@@ -171,6 +171,14 @@ def write_register(chip: Any, address: int, value: int, time: int, engine: int, 
             hasten(chip, MEDIA_RX, 4, media)
 
 
+@small
+def _blame(chip: Any, command: Any) -> None:
+    """The fault of a register, if there is one, is that of the command that wrote it."""
+    if chip.fault != Fault.NONE:
+        chip.fault_context = command.ctx
+        chip.fault_pc = command.pc
+
+
 @compiled
 def serve_msf(chip: Any, time: int) -> bool:
     """Phase 1: serve the head of the MSF's inlet; false if it is a fault, which waits for its time."""
@@ -200,6 +208,7 @@ def serve_msf(chip: Any, time: int) -> bool:
     chip.unit_free[u(MSF)] = time + busy
     if fast:
         write_register(chip, address, (command.address >> 16) & 0xFFFF, time, engine, time)
+        _blame(chip, command)
         release(chip, slot)
     elif code == Command.READ:
         for i in range(words):
@@ -208,5 +217,6 @@ def serve_msf(chip: Any, time: int) -> bool:
     else:
         for i in range(words):
             write_register(chip, address + i * 4, s64(command.data[u(i)]), time, engine, time)
+        _blame(chip, command)
         complete(chip, slot, command, time + busy + delay)
     return True

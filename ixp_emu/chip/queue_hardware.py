@@ -263,8 +263,6 @@ def serve_queue(chip: Any, unit: int, time: int) -> bool:
     pushed = s64(command.push_words)
     if pushed > 0:
         answer = max(done - (pushed - 1) * chip.sbus_cycles, longword)
-        if code == Command.GET:  # as a read
-            answer = done - (pushed - 1) * chip.sbus_cycles
         reply(chip, slot, command, bus_of(s64(command.me)), unit + 1, time + answer + chip.delay[u(unit)])
     else:
         complete(chip, slot, command, time + done + chip.delay[u(unit)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import Fault
-from ixp_emu.chip.compiled import compiled, least_of_6, least_of_8, least_of_16, s64, small, u
-from ixp_emu.chip.layout import AGENTS, CHIP, ENGINES, PULL, PUSH
+from ixp_emu.chip.compiled import compiled, least_of_6, least_of_8, s64, small, u
+from ixp_emu.chip.layout import AGENTS, CHIP, CMD_ARBITER, DELIVERY, ENGINES, PULL, PUSH, UNIT
 
 __all__ = [
     "allocate",
@@ -16,17 +16,23 @@ __all__ = [
     "fail",
     "fail_command",
     "fail_in_turn",
+    "find_first_bus",
     "find_first_engine",
     "find_first_other",
+    "first_beside",
     "hasten",
     "pop",
     "release",
     "safe_until",
 ]
 
-assert AGENTS == 24 and PUSH == PULL + 3 and CHIP.fields is not None and CHIP.fields["keys"][1] == 0, (
-    "the searches for the first key rely on it"
-)
+assert (
+    AGENTS == 24
+    and PUSH == PULL + 3
+    and UNIT == PUSH + 3 == CMD_ARBITER - 5
+    and CHIP.fields is not None
+    and CHIP.fields["keys"][1] == 0
+), "the searches for the first key rely on it"
 
 
 @small
@@ -103,16 +109,20 @@ def fail(chip: Any, fault: int, time: int, me: int, pc: int, detail: int) -> Non
 def fail_command(chip: Any, command: Any, fault: int, time: int, detail: int) -> None:
     """A command is a fault at its service; a unit that looks ahead of the clock leaves it until then."""
     if time <= chip.now:
-        fail(chip, fault, time, s64(command.me), s64(command.ctx), detail)
+        chip.fault_context = command.ctx
+        fail(chip, fault, time, s64(command.me), s64(command.pc), detail)
 
 
 @compiled
-def fail_in_turn(chip: Any, horizon: int, fault: int, time: int, engine: int, pc: int, detail: int) -> None:
+def fail_in_turn(
+    chip: Any, horizon: int, fault: int, time: int, engine: int, context: int, pc: int, detail: int
+) -> None:
     """The fault of an instruction: an ME that has run ahead waits for its turn, so that the earliest fault counts."""
     key = event_key(time, 3, engine)
     if key >= horizon:
         chip.keys[u(engine)] = key
     else:
+        chip.fault_context = context
         fail(chip, fault, time, engine, pc, detail)
 
 

@@ -52,7 +52,7 @@ def _next_arrival(port: Any) -> int:
         if port.source_next >= port.source_count:
             return NEVER
         scheduled = load_field(port.source + port.source_next * _INGRESS_BYTES + _ARRIVAL)
-        return max(scheduled, port.not_before)
+        return max(scheduled, port.not_before // port.byte_den)
     if port.kind >= PORT_LINK:
         return next_arrival(port.source)
     return NEVER
@@ -72,7 +72,9 @@ def _arrive(chip: Any, port: Any, time: int) -> None:
     room = port.rx_bytes + length <= chip.mac_rx_bytes and port.rx_count <= RING
     if not room and port.back_pressure:
         return
-    port.not_before = time + (PREAMBLE_BYTES + length + FCS_BYTES + GAP_BYTES) * port.byte_num // port.byte_den
+    # in fractions of a cycle, so that a source that waits for nothing keeps the exact line rate
+    begin = max(port.not_before, time * port.byte_den)
+    port.not_before = begin + (PREAMBLE_BYTES + length + FCS_BYTES + GAP_BYTES) * port.byte_num
     if room:
         if link:
             if port.rx_write + length > _ARENA:
@@ -210,6 +212,7 @@ def _start_transfer(chip: Any, channel: Any, number: int, time: int) -> None:
         cycles = spi_cycles(chip, channel.rx_bytes, chip.rx_width_bytes)
         channel.rx_end = time + cycles
         chip.rx_spi_busy += cycles
+        port.rx_spi_busy += cycles
         break
 
 

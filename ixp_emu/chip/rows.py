@@ -167,10 +167,6 @@ _RINGS = 12
 _CONDITIONS = ("eq", "ne", "mi", "pl", "cs", "cc", "vs", "vc", "ge", "lt", "le", "gt")
 
 
-class _NotModelled(Exception):
-    """The instruction is valid but this model has no behaviour for it."""
-
-
 class _Builder:
     """Fills one row from one instruction."""
 
@@ -196,10 +192,7 @@ class _Builder:
         elif family in _UNITS or family in _HASHES or family == "cap":
             self._command(name, family)
         else:
-            method = getattr(self, "_" + name, None)
-            if method is None:
-                raise _NotModelled(name)
-            method()
+            getattr(self, "_" + name)()
         self.row["flags"] = self.flags
 
     # --- operands -------------------------------------------------------------------------------------------------
@@ -235,15 +228,14 @@ class _Builder:
         if kind is RegisterKind.NEIGHBOR:
             self.flags |= ROW_NEIGHBOR | (ROW_SHARED if destination else 0)
             return NEIGHBOR + number, True
-        if kind in _INDEX_KINDS:
-            self.flags |= ROW_INDEXED
-            if kind is RegisterKind.NEIGHBOR_INDEX:
-                self.flags |= ROW_NEIGHBOR | (ROW_SHARED if register.step else 0)
-            elif _INDEX_KINDS[kind] >= 2:
-                self.flags |= ROW_TRANSFER
-            step = register.step & 3 if register.step >= 0 else 2
-            return INDIRECT | _INDEX_KINDS[kind] << 12 | step << 8 | register.offset, False
-        raise _NotModelled(kind.value)
+        index = _INDEX_KINDS[kind]
+        self.flags |= ROW_INDEXED
+        if kind is RegisterKind.NEIGHBOR_INDEX:
+            self.flags |= ROW_NEIGHBOR | (ROW_SHARED if register.step else 0)
+        elif index >= 2:
+            self.flags |= ROW_TRANSFER
+        step = register.step & 3 if register.step >= 0 else 2
+        return INDIRECT | index << 12 | step << 8 | register.offset, False
 
     def _shift(self) -> None:
         shift = self.instruction.shift
@@ -262,9 +254,8 @@ class _Builder:
         operand = self.instruction.operands[role]
         if isinstance(operand, Immediate):
             return operand.value
-        if isinstance(operand, Label) and operand.address is not None:
-            return operand.address
-        raise _NotModelled(f"{role} is no constant")
+        assert isinstance(operand, Label) and operand.address is not None, f"a word has no {role} but a constant"
+        return operand.address
 
     # --- ALU class ------------------------------------------------------------------------------------------------
 
@@ -618,7 +609,7 @@ def build_rows(
         first: address of the first word.
 
     Returns:
-        one ROW per word; invalid words and instructions without a model become rows that fault when executed.
+        one ROW per word; invalid words become rows that are a fault when executed.
     """
     rows = np.zeros(len(words), ROW)
     for index, word in enumerate(words):
@@ -627,9 +618,6 @@ def build_rows(
             _Builder(row, decode(word, contexts=contexts)).build()
         except InvalidWord:
             row["kind"] = Kind.INVALID
-        except _NotModelled:
-            rows[index] = np.zeros((), ROW)
-            rows[index]["kind"] = Kind.NOT_MODELLED
         if first + index < STORE_WORDS - 1 and _is_plain(row):
             row["flags"] |= ROW_PLAIN
         if structures is not None:

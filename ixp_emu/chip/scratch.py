@@ -105,6 +105,7 @@ def serve_scratch(chip: Any, time: int) -> bool:
         words = s64(command.push_words)
     elif code == Command.CAP_FAST_WRITE:
         fast_write(chip, command, time)
+        busy = max(busy, longword)
     elif code >= Command.CAP_READ:
         words = serve_proxy(chip, command, code, time)
         if words < 0:

@@ -53,8 +53,9 @@ def serve_sram(chip: Any, unit: int, time: int) -> bool:
     if code == Command.READ:
         for i in range(words):
             command.data[u(i)] = load_u32(memory + i * 4)
-        answer = time + busy - (words - 1) * chip.sbus_cycles + delay
-        reply(chip, slot, command, bus_of(s64(command.me)), unit + 1, answer)
+        # so that the bus, however fast, has each longword in time
+        answer = max(busy - (words - 1) * chip.sbus_cycles, longword)
+        reply(chip, slot, command, bus_of(s64(command.me)), unit + 1, time + answer + delay)
     elif code == Command.WRITE:
         for i in range(words):
             store_u32(memory + i * 4, s64(command.data[u(i)]))

@@ -27,9 +27,15 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 from ixp_emu.chip.codes import ROW_PLAIN, ROW_TRANSFER, Kind, Shift
-from ixp_emu.chip.layout import CONSTANTS, ENGINES, MICROENGINE, NEIGHBOR, offset_of
+from ixp_emu.chip.layout import CONSTANTS, ENGINES, MICROENGINE, NEIGHBOR, SLOTS, offset_of
 from ixp_emu.chip.rows import ALU_FUNCTIONS, SHIFT_FUNCTIONS
-from ixp_emu.isa.semantics import LOGIC_CLEARS_CARRY, LOGIC_FUNCTIONS
+from ixp_emu.isa.semantics import (
+    LOGIC_CLEARS_CARRY,
+    LOGIC_FUNCTIONS,
+    arithmetic_shift_right,
+    double_shift_right,
+    insert_bytes,
+)
 
 __all__ = ["translate", "translate_programs"]
 
@@ -147,8 +153,11 @@ class _Program:
         entry = self._builder.switch(pc, self._exit)
         for at in self._leaders:
             entry.add_case(_word(at), self._blocks[at])
-        for at in self._leaders:
             self._translate_block(at)
+        for at, count in self._find_slots().items():
+            block = self._function.append_basic_block(f"slots_at_{at}")
+            entry.add_case(_word(at | SLOTS), block)
+            self._translate_slots(block, at, count)
         self._write_exit()
 
     def _find_leaders(self) -> list[int]:
@@ -164,6 +173,15 @@ class _Program:
                 leaders.add(at + 1 + int(row["defer"]))
                 leaders.add(int(row["target"]))
         return sorted(at for at in leaders if at < len(rows) and plain[at])
+
+    def _find_slots(self) -> dict[int, int]:
+        """Where defer slots begin that another row than a plain branch has, and how many there are."""
+        slots = {}
+        for at, row in enumerate(self._rows):
+            count = int(row["defer"])
+            if not self._plain[at] and count and all(self._simple(slot) for slot in range(at + 1, at + 1 + count)):
+                slots[at + 1] = count
+        return slots
 
     # --- state
 
@@ -222,7 +240,7 @@ class _Program:
             row = self._rows[at]
             if row["kind"] in _BRANCHES:
                 slots = range(at + 1, at + 1 + int(row["defer"]))
-                ends = all(slot < len(self._rows) and self._simple(slot) for slot in slots)
+                ends = all(self._simple(slot) for slot in slots)
                 return slots.stop - first if ends else at - first
             at += 1
             if at in self._blocks:
@@ -230,33 +248,48 @@ class _Program:
         return at - first
 
     def _simple(self, at: int) -> bool:
-        row = self._rows[at]
-        return self._plain[at] and row["kind"] not in _BRANCHES and not row["flags"] & ROW_TRANSFER
+        return at < len(self._rows) and self._plain[at] and self._rows[at]["kind"] not in _BRANCHES
+
+    def _check_time(self, count: int, at: int) -> None:
+        """Leave if the run ends within the next rows."""
+        builder = self._builder
+        fits = builder.icmp_signed("<=", builder.add(self._get("time"), _word(count)), self._until)
+        with builder.if_then(builder.not_(fits), likely=False):
+            self._leave(at)
 
     def _translate_block(self, first: int) -> None:
-        builder = self._builder
-        builder.position_at_end(self._blocks[first])
+        self._builder.position_at_end(self._blocks[first])
         count = self._stretch(first)
         if count == 0:
             self._leave(first)
             return
-        fits = builder.icmp_signed("<=", builder.add(self._get("time"), _word(count)), self._until)
-        with builder.if_then(builder.not_(fits), likely=False):
-            self._leave(first)
-        begun = first
+        self._check_time(count, first)
         for at in range(first, first + count):
             row = self._rows[at]
-            if row["flags"] & ROW_TRANSFER:
-                self._check_transfer(row, at, at - begun)
+            self._check_transfer(row, at, at - first)
             if row["kind"] in _BRANCHES:
-                self._branch(row, at, at - begun)
+                self._branch(row, at, at - first)
                 return
             self._execute(row)
         self._grow("time", count)
         self._go(first + count)
 
+    def _translate_slots(self, block: ir.Block, first: int, count: int) -> None:
+        """Defer slots of a row that the engine has executed."""
+        self._builder.position_at_end(block)
+        self._check_time(count, first | SLOTS)
+        rows = self._rows[first : first + count]
+        for row in rows:
+            self._check_transfer(row, first | SLOTS, 0)
+        for row in rows:
+            self._execute(row)
+        self._grow("time", count)
+        self._leave(first + count)
+
     def _check_transfer(self, row: Any, at: int, done: int) -> None:
         """Leave if a command in flight has to do with a register of the row."""
+        if not row["flags"] & ROW_TRANSFER:
+            return
         builder = self._builder
         marks = []
         for index, mask in ((row["a"], row["a_mask"]), (row["b"], row["b_mask"]), (row["d"], row["d_mask"])):
@@ -270,9 +303,12 @@ class _Program:
     def _branch(self, row: Any, at: int, done: int) -> None:
         """A branch with its defer slots, which end a stretch."""
         defer, target = int(row["defer"]), int(row["target"])
+        slots = self._rows[at + 1 : at + 1 + defer]
+        for slot in slots:
+            self._check_transfer(slot, at, done)
         taken = self._condition(row)
-        for slot in range(at + 1, at + 1 + defer):
-            self._execute(self._rows[slot])
+        for slot in slots:
+            self._execute(slot)
         self._grow("time", done + 1 + defer)
         builder = self._builder
         if taken is not None:
@@ -344,8 +380,14 @@ class _Program:
     def _execute(self, row: Any) -> None:
         """A plain row that is no branch."""
         builder, kind = self._builder, int(row["kind"])
+        if kind == Kind.POP_COUNT:
+            return
         if kind == Kind.IMMED:
             value: _Value = _word(int(row["imm"]))
+        elif kind == Kind.IMMED_PART:
+            kept = _word(insert_bytes(0xFFFFFFFF, 0, int(row["option"])))
+            part = _word(insert_bytes(0, int(row["imm"]), int(row["option"])))
+            value = builder.or_(builder.and_(self._left(row), kept), part)
         elif kind == Kind.LD_FIELD:
             field = int(row["imm"])
             kept = builder.and_(self._left(row), _word(field ^ 0xFFFFFFFF))
@@ -353,6 +395,17 @@ class _Program:
             if row["option"]:
                 self._set("result", value)
                 self._logic_flags()
+        elif kind in (Kind.ASR, Kind.DOUBLE_SHIFT):
+            left, right = self._left(row), self._right(row)
+            amount: _Value = _word(int(row["shift"])) if row["shift"] else self._get("last_a")
+            if kind == Kind.ASR:
+                sign = builder.lshr(self._get("last_result"), _word(31))
+                (value,) = _inline(builder, arithmetic_shift_right, (right, amount, sign))
+            else:
+                (value,) = _inline(builder, double_shift_right, (left, right, amount))
+            self._set("last_a", left)
+            self._set("result", value)
+            self._logic_flags()
         else:
             left = self._left(row)
             if kind == Kind.SHIFT:

@@ -106,6 +106,7 @@ def _start_transfer(chip: Any, channel: Any, number: int, time: int) -> None:
     cycles = spi_cycles(chip, count, chip.tx_width_bytes)
     channel.tx_end = time + cycles
     chip.tx_spi_busy += cycles
+    port.tx_spi_busy += cycles
 
 
 # --- MAC ----------------------------------------------------------------------------------------------------------

@@ -107,8 +107,6 @@ def execute_uncommon(me: Any, row: Any, ia: int, ib: int, idst: int, context: in
         me.file[u(idst)] = _multiply(me, row, left, right)
     elif kind == Kind.HALT:
         return s64(Fault.HALT)
-    elif kind == Kind.NOT_MODELLED:
-        return s64(Fault.NOT_MODELLED)
     elif kind != Kind.POP_COUNT:
         return s64(Fault.INVALID_WORD)
     return 0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ixp_emu.chip.chip import cycle_accounts
 from ixp_emu.chip.compiled import NEVER
-from ixp_emu.chip.layout import DRAM
+from ixp_emu.chip.layout import DRAM, PORTS
 from ixp_emu.cluster.control import ChipControl, control_counters
 
 __all__ = ["Counters", "take_counters"]
@@ -50,6 +50,8 @@ _PORT_FIELDS = (
     "pauses",
     "switch_unknown",
     "switch_overflow",
+    "rx_spi_busy",
+    "tx_spi_busy",
 )
 
 
@@ -96,11 +98,15 @@ def take_counters(chips: npt.NDArray[Any], now: int, *, controls: Mapping[int, C
         values[busy] -= np.where(values[busy] > 0, beyond, 0)
     dram_busy = values["unit_busy"][:, DRAM]
     dram_busy -= np.minimum(np.maximum(chips["dram_bus_free"] - now, 0), dram_busy)
-    for busy, end in (("rx_spi_busy", "rx_end"), ("tx_spi_busy", "tx_end")):
-        ends = chips["channel"][end]
-        values[busy] -= np.where(ends == NEVER, 0, np.maximum(ends - now, 0)).sum(axis=1)
     for name in _PORT_FIELDS:
         values[f"port_{name}"] = chips["port"][name].astype(np.int64)
+    channel = chips["channel"]
+    sent = np.take_along_axis(chips["tx_control"][:, :, 0], channel["tx_element"], axis=1)
+    for way, ports in (("rx", channel["rx_port"]), ("tx", sent.astype(np.int64) & (PORTS - 1))):
+        ends = channel[f"{way}_end"]
+        beyond = np.where(ends == NEVER, 0, np.maximum(ends - now, 0))
+        values[f"{way}_spi_busy"] -= beyond.sum(axis=1)
+        np.subtract.at(values[f"port_{way}_spi_busy"], (np.arange(len(chips))[:, None], ports), beyond)
     accounts = [cycle_accounts(chip, now) for chip in chips]
     for name in ("executing", "aborted", "stalled", "idle"):
         values[f"me_{name}"] = np.stack([account[name] for account in accounts])

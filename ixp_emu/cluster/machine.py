@@ -85,8 +85,7 @@ class Machine:
             self._set_up_ports(index, config.chips[name].name, len(config.chips[name].ports))
         self.bind()
         self.controls = start_controls(config, images, self.chips, self.memories)
-        # Python acts for control processors: workers would mostly wait for it.
-        self._groups = self._make_groups(1 if self.controls else threads)
+        self._groups = self._make_groups(threads)
         self._all = np.arange(len(names))
         self._pool = ThreadPoolExecutor(len(self._groups)) if len(self._groups) > 1 else None
         self._rate = {True: 1.0, False: 0.0}  # cycles per second by one worker and by all
@@ -196,7 +195,8 @@ class Machine:
     def _act(self) -> bool:
         """Let control processors act whose chips have come to the cycle in which they do; whether any did.
 
-        Their order is of no account: each reaches its own chip only.
+        Their order is of no account: each reaches its own chip only. Never while a worker runs: one that sees a chip
+        stopped gives up, and would not be there for the chip when it goes on.
         """
         return sum(control.processor.act() for control in self.controls.values()) > 0
 

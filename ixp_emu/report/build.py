@@ -265,22 +265,24 @@ def _port(values: Mapping[str, npt.NDArray[np.int64]], port: Port, config: Clust
     def counted(name: str) -> int:
         return int(values[f"port_{name}"][port.number])
 
-    wire = not any(link.kind == "spi3" and port in link.between for link in config.links.values())
+    wired = not any(link.kind == "spi3" and port in link.between for link in config.links.values())
 
-    def wire_share(frames: int, octets: int) -> float:
-        if not wire:
-            return 0.0
-        return _share((octets + frames * FRAME_OVERHEAD_BYTES) * byte_cycles(config), cycles)
+    def share(direction: str, spi_busy: str) -> float:
+        """Of the wire; between two SPI-3 interfaces, of the channel that the port's transfers take."""
+        if not wired:
+            return _share(counted(spi_busy), cycles)
+        octets = counted(f"bytes_{direction}") + counted(f"frames_{direction}") * FRAME_OVERHEAD_BYTES
+        return _share(octets * byte_cycles(config), cycles)
 
     return PortReport(
         name=str(port),
         frames_in=counted("frames_in"),
         bytes_in=counted("bytes_in"),
         frames_lost=counted("frames_lost"),
-        utilisation_in=wire_share(counted("frames_in"), counted("bytes_in")),
+        utilisation_in=share("in", "rx_spi_busy"),
         frames_out=counted("frames_out"),
         bytes_out=counted("bytes_out"),
-        utilisation_out=wire_share(counted("frames_out"), counted("bytes_out")),
+        utilisation_out=share("out", "tx_spi_busy"),
         pauses=counted("pauses"),
         switch_unknown=counted("switch_unknown"),
         switch_overflow=counted("switch_overflow"),

@@ -420,8 +420,10 @@ def test_a_fault_of_a_command() -> None:
     )
     with pytest.raises(ChipFault) as caught:
         board.run(200)
-    assert str(caught.value).endswith("access outside a memory, ME 0:0 (program), context 1, address 0x7ffc")
-    assert (caught.value.context, caught.value.pc, caught.value.detail) == (1, None, 0x7FFC)
+    place = "context 1, address 0x7ffc, program:5, word 1"
+    assert str(caught.value).endswith(f"access outside a memory, ME 0:0 (program), {place}")
+    assert (caught.value.context, caught.value.pc, caught.value.detail) == (1, 1, 0x7FFC)
+    assert caught.value.place == ("program", 5)
 
 
 def test_the_end_of_a_program_is_a_fault() -> None:
@@ -430,7 +432,7 @@ def test_the_end_of_a_program_is_a_fault() -> None:
     with pytest.raises(ChipFault) as caught:
         board.run(100)
     assert str(caught.value) == (
-        "chip a, cycle 3: program counter outside the program, ME 0:0 (program), context 0, word 3"
+        "chip a, cycle 3: program counter outside the program, ME 0:0 (program), context 0, word 3, behind program:3"
     )
 
 

@@ -9,20 +9,24 @@ import pytest
 
 from ixp_emu.chip.hardware import resolve_hardware
 from tests.chip.agreement import Pair
+from tests.chip.one_chip import words_of
 from tests.chip.random_programs import random_program
 
 CYCLES = 4_000
-# The last two stress back-pressure: shallow queues, slow SRAM, short delays.
+# The last two stress back-pressure: shallow queues, slow S buses, short delays.
 VARIANTS: tuple[dict[str, int], ...] = (
     {},
     {"command.fifo_latency": 2, "sram.longword_cycles": 6, "dram.turnaround": 0},
-    {"scratch.inlet_depth": 1, "sram.inlet_depth": 2, "sbus.push_depth": 2, "dram.bank_queue_depth": 1},
-    {"command.fifo_depth": 1, "dbus.push_depth": 2, "dram.inlet_depth": 1, "dram.refresh_interval": 500},
+    {"scratch.inlet_depth": 1, "sram.inlet_depth": 2, "sbus.push_depth": 2, "dram.bank_queue_depth": 1}
+    | {"sbus.longword_cycles": 4},
+    {"command.fifo_depth": 1, "dbus.push_depth": 2, "dram.inlet_depth": 1, "dram.refresh_interval": 500}
+    | {"dbus.quadword_cycles": 1},
 )
 QUEUE_VARIANTS: tuple[dict[str, int], ...] = (
     {},
     {"sram.ignore_eop": 0, "neighbor.register_latency": 1, "neighbor.self_latency": 1},
-    {"sram.ignore_cells": 0, "sram.link_cycles": 90, "neighbor.full_margin": 126, "pci.latency": 0},
+    {"sram.ignore_cells": 0, "sram.link_cycles": 90, "neighbor.full_margin": 126, "pci.latency": 0}
+    | {"scratch.longword_cycles": 16, "hash.latency_48": 2, "hash.latency_64": 2, "push.latency": 2},
 )
 
 
@@ -87,6 +91,43 @@ def test_all_of_the_microengine_agrees(seed: int) -> None:
         features=0.7,
         four=seed % 4 == 0,
     )
+
+
+_WAITS = """\
+.reg $x[8] $$x zero
+.xfer_order $$x
+.sig s
+br=ctx[1, choose#]
+br!=ctx[0, end#]
+{nops}{command}, sig_done[s]
+ctx_arb[s]
+local_csr_rd[PROFILE_COUNT]
+immed[zero, 0]
+alu[*l$index0++, --, B, zero]
+end#:
+ctx_arb[kill]
+choose#:
+ctx_arb[voluntary], br[choose#]
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "overrides"),
+    [
+        ("dram[read, $$x, zero, 0, 1]", {"dbus.quadword_cycles": 1, "push.latency": 2}),
+        ("scratch[read, $x[0], zero, 0, 1]", {"sbus.longword_cycles": 1, "push.latency": 2}),
+        ("sram[read, $x[0], zero, 0, 8]", {"sbus.longword_cycles": 16, "dbus.media_quadword_cycles": 16}),
+        ("hash_48[$x[0], 1]", {"scratch.longword_cycles": 16, "hash.latency_48": 2, "msf.status_latency": 256}),
+    ],
+)
+def test_a_context_is_chosen_in_the_cycle_of_its_signal(command: str, overrides: dict[str, int]) -> None:
+    """Another context yields all the time, in every position to the signal: nothing runs ahead of a delivery."""
+    for nops in range(6):
+        words = words_of(_WAITS.format(nops="nop\n" * nops, command=command))
+        pair = Pair(resolve_hardware(overrides=overrides), {0: words})
+        pair.run(1_000)
+        assert pair.reference.fault is None and pair.reference.me[0].local_memory[0] > 0
+        assert pair.differences(1_000) == [], nops
 
 
 @pytest.mark.parametrize("seed", range(1_000, 1_016))

@@ -262,3 +262,14 @@ def test_there_is_nothing_on_the_pci_bus(address: int, fault: int) -> None:
     assert int(record["fault"]) == fault
     if fault:
         assert int(record["fault_time"]) == Path(chip.hardware).arrival(2)
+
+
+@pytest.mark.parametrize("longword", [2, 3, 16])
+def test_a_fast_write_is_served_as_one_longword(longword: int) -> None:
+    """The read behind it, granted an edge later, waits for the unit."""
+    lines = [*load("a", 0), "cap[fast_wr, 0, INTERTHREAD_SIG]", "scratch[read, $x0, a, 0, 1], sig_done[s]"]
+    chip = OneChip({0: program([*lines, "ctx_arb[s]", *STAMP])}, overrides={"scratch.longword_cycles": longword})
+    assert int(chip.run(2_000)["fault"]) == Fault.NONE
+    path, hardware = Path(chip.hardware), chip.hardware
+    service = path.arrival(2) + max(longword, hardware["chassis_cycles"])
+    assert chip.local_memory(0, 1) == [path.pushed(service + longword + hardware["scratch.controller_delay"], 1)]

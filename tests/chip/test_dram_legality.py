@@ -38,12 +38,18 @@ _MEMORY = """
     ctx_arb[{signal}]
     alu[address, address, +, step]
 """
+_SEED = "local_csr_wr[PSEUDO_RANDOM_NUMBER, address]\n"
+_RANDOM = """
+    local_csr_rd[PSEUDO_RANDOM_NUMBER]
+    immed[slot, 0]
+    alu_shf[address, --, B, slot, >>8]
+"""
 
 
-def _program(moves: str, *, start_shift: int, step: int) -> str:
+def _program(moves: str, *, start_shift: int, step: int, seed: str = "") -> str:
     registers = " ".join(f"$$d{i}" for i in range(16))
     head = _HEAD.format(start_shift=start_shift, step_low=step & 0xFFFF, step_high=step >> 16)
-    return f".reg {registers}\n.xfer_order {registers}\n.sig a b\n{head}again#:\n{moves}\n    br[again#]\n"
+    return f".reg {registers}\n.xfer_order {registers}\n.sig a b\n{head}{seed}again#:\n{moves}\n    br[again#]\n"
 
 
 def _stream(name: str) -> str:
@@ -59,6 +65,7 @@ def _stream(name: str) -> str:
         "one bank, rows written": _program(write, start_shift=13, step=8192),
         "short reads and writes over the banks": _program(read + write, start_shift=12, step=136),
         "long moves in both directions": _program(in_moves + out_moves, start_shift=14, step=4224),
+        "random": _program(f"{_RANDOM}{read}{_RANDOM}{write}{_RANDOM}{write}", start_shift=12, step=0, seed=_SEED),
         "everything": _program(in_moves + read + out_moves + write, start_shift=12, step=2184),
     }[name]
 
@@ -70,6 +77,7 @@ _STREAMS = (
     "one bank, rows written",
     "short reads and writes over the banks",
     "long moves in both directions",
+    "random",
     "everything",
 )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import floor
 
 import pytest
 
@@ -131,6 +133,32 @@ def one_chip(seed: int, cycles: int) -> None:
     reference = pair.cluster.chips[0]
     assert reference.fault is None
     assert sum(port.counters.frames_in for port in reference.media.ports) > 0 and reference.egress
+
+
+@pytest.mark.parametrize("back_pressure", [False, True])
+@pytest.mark.parametrize(("me_khz", "length"), [(600_000, 60), (600_000, 62), (333_000, 60), (1_399_999, 75)])
+def test_a_source_that_waits_for_nothing_keeps_the_exact_line_rate(
+    me_khz: int, length: int, back_pressure: bool
+) -> None:
+    """Frame k begins in the cycle of its first bit at k whole slots: no cycle is lost or won, however many frames."""
+    hardware = resolve_hardware(overrides={"me_clock_khz": me_khz, "mac.rx_fifo_bytes": 49_152})
+    pair = MediaPair(hardware, [ChipPlan(1, traffic={0: [(0, bytes(length))] * 60}, back_pressure=back_pressure)])
+    slot = Fraction((8 + length + 4 + 12) * me_khz, 125_000)
+    agree(pair, random.Random(length), floor(60 * slot))
+    offered = pair.cluster.chips[0].media.ports[0].offered
+    assert offered == [(floor(k * slot), True) for k in range(60)]
+
+
+@pytest.mark.parametrize("second", [0, 403, 404, 413])
+def test_a_frame_that_is_late_begins_the_wire_anew(second: int) -> None:
+    """A slot is 403.2 cycles: a frame of cycle 403 goes by the wire, one of cycle 404 begins there."""
+    slot = Fraction(84 * 24, 5)
+    traffic = {0: [(time, bytes(60)) for time in (0, second, second)]}
+    pair = MediaPair(resolve_hardware(), [ChipPlan(1, traffic=traffic)])
+    agree(pair, random.Random(second), 2_000)
+    begin = max(Fraction(second), slot)
+    times = [time for time, _ in pair.cluster.chips[0].media.ports[0].offered]
+    assert times == [0, floor(begin), floor(begin + slot)]
 
 
 @pytest.mark.parametrize("seed", range(24))

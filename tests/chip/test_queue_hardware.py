@@ -265,12 +265,13 @@ _TIMED = [
 
 
 @pytest.mark.parametrize(("name", "count", "moved", "queue"), _TIMED)
-@pytest.mark.parametrize("longword", [3, 7])
+@pytest.mark.parametrize(("longword", "bus"), [(3, 2), (7, 2), (3, 3), (3, 4)])
 def test_the_signal_comes_when_the_table_says(
-    name: str, count: int | None, moved: int, queue: tuple[int, int, int], longword: int
+    name: str, count: int | None, moved: int, queue: tuple[int, int, int], longword: int, bus: int
 ) -> None:
     lines = [*load("a", word(0x40)), command(name, count) + ", sig_done[s]", "ctx_arb[s]", *STAMP]
-    chip = good(run(lines, queue=queue, overrides={"sram.longword_cycles": longword}))
+    overrides = {"sram.longword_cycles": longword, "sbus.longword_cycles": bus}
+    chip = good(run(lines, queue=queue, overrides=overrides))
     path, delay = Path(chip.hardware), chip.hardware["sram.controller_delay"]
     service = path.arrival(2)
     if name in ("put", "journal", "csr_wr"):
@@ -278,9 +279,7 @@ def test_the_signal_comes_when_the_table_says(
     done = max(moved, 1) * longword
     if name in ("dequeue", "csr_rd", "get", "rd_qdesc_head", "rd_qdesc_tail"):
         pushed = moved if name == "get" else count or 1
-        early = done - (pushed - 1) * chip.hardware["sbus.longword_cycles"]
-        if name != "get":
-            early = max(early, longword)
+        early = max(done - (pushed - 1) * bus, longword)
         expected = path.pushed(service + early + delay, pushed)
     else:
         expected = service + done + delay

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ixp_emu.chip.layout import SRAM_IN
+from tests.chip.command_path import STAMP, Path, load, program
 from tests.chip.one_chip import OneChip
 
 # Programs write PROFILE_COUNT (the cycle) before and after what they measure; local memory takes the results.
@@ -180,6 +181,19 @@ def test_reads_reach_the_longword_rate_and_never_exceed_it(target: str, cycles: 
     chip.run(120_000)
     moved = int(chip.chip["longwords"][0 if target == "scratch" else 1]) - before
     assert 0.97 <= moved * cycles / 100_000 <= 1.0
+
+
+@pytest.mark.parametrize("bus", [2, 3, 4, 16])
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_a_long_sram_read_is_on_the_bus_as_early_as_its_longwords_allow(count: int, bus: int) -> None:
+    """A faster bus is asked for so that the last longword is there in time, a slower one when the first is."""
+    lines = [*load("a", 0), f"sram[read, $x0, a, 0, {count}], sig_done[s]", "ctx_arb[s]", *STAMP]
+    chip = OneChip({0: program(lines)}, overrides={"sbus.longword_cycles": bus})
+    assert int(chip.run(2_000)["fault"]) == 0
+    path, longword = Path(chip.hardware), chip.hardware["sram.longword_cycles"]
+    first = path.arrival(2) + chip.hardware["sram.controller_delay"] + longword
+    in_time = first + (count - 1) * (longword - bus)
+    assert chip.local_memory(0, 1) == [path.pushed(max(first, in_time), count)]
 
 
 def test_cycles_of_an_engine_sum_to_the_run() -> None:

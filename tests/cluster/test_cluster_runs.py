@@ -7,8 +7,10 @@ chip k on port 0, its TTL less by the chips on its way, both MAC addresses those
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from ixp_emu.cluster.checkpoint import save_checkpoint
 from ixp_emu.cluster.config import load_config
 from ixp_emu.cluster.machine import EgressLog
 from ixp_emu.cluster.run import ClusterRun
-from tests.cluster.forwarder import ROOT, report_of
+from tests.cluster.forwarder import ROOT, new_run, report_of
 from tests.cluster.test_checkpoint import resumed_elsewhere
 
 EXAMPLES = ROOT / "examples"
@@ -120,20 +122,38 @@ def test_the_report_tells_the_cables_of_a_switch() -> None:
     assert sum(into.values()) == sum(out_of.values()) == crossing > 0
 
 
-def test_an_spi3_link_has_no_wire_to_be_busy() -> None:
+def test_an_spi3_link_is_busy_with_the_transfers_of_its_port() -> None:
+    """Every frame crosses one link less than chips, in elements of 64 bytes, a longword per SPI-3 clock."""
     run = new_cluster("ring", "links.ring.kind=spi3")
     run.run()
-    rows = report_of(run)["links"]
+    hardware, rows = run.config.hardware, report_of(run)["links"]
     assert {row["kind"] for row in rows} == {"spi3"}
-    assert sum(row["frames"] for row in rows) > 0
-    assert {row["utilisation"] for row in rows} == {0.0}
+
+    def transfer_cycles(length: int) -> int:
+        return math.ceil(math.ceil(length / 4) * Fraction(hardware["me_clock_khz"], hardware["msf.clock_khz"]))
+
+    busy = 0
+    for index in range(len(run.frames)):
+        frame = run.frames.bytes_of(index)
+        whole, rest = divmod(len(frame), 64)
+        at = list(run.config.chips).index(run.into[int(run.frames.port[index])].chip)
+        crossed = ring(4, at, frame[31]) - 1
+        busy += crossed * (whole * transfer_cycles(64) + (transfer_cycles(rest) if rest else 0))
+    assert sum(row["utilisation"] for row in rows) * run.now == pytest.approx(busy)
+    assert busy > 0
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("topology", ["ring", "star", "mesh"])
-def test_sixteen(topology: str, threads: int) -> None:
-    check_frames(new_cluster(topology, chips=16, packets=2_000, threads=threads), topology, 16)
+def test_sixteen(topology: str) -> None:
+    """Nothing lost, all in order, and threads do not show."""
+    reports = []
+    for threads in (1, 2):
+        run = new_cluster(topology, chips=16, packets=2_000, threads=threads)
+        assert run.machine.threads == threads
+        check_frames(run, topology, 16)
+        reports.append(report_of(run))
+    assert reports[0] == reports[1]
 
 
 @pytest.mark.parametrize("topology", ["ring", "star", "mesh"])
@@ -168,6 +188,33 @@ def test_every_example_goes_on_from_a_checkpoint(example: Path, tmp_path: Path) 
     run.run(cycles=random.Random(example.stem).randrange(1, whole.now))
     save_checkpoint(run, tmp_path / "saved")
     assert resumed_elsewhere([tmp_path / "saved"], threads=1) == [json.loads(json.dumps(report_of(whole)))]
+
+
+# --- pause ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pause", [0, 1])
+def test_pause_keeps_a_link_without_loss(pause: int) -> None:
+    """Chip b has one forwarding engine for its own source and the link, and a FIFO of 2 KB; its source waits."""
+    run = new_run(
+        f"hardware.mac.pause={pause}",
+        "hardware.mac.rx_fifo_bytes=2_048",
+        "hardware.mac.pause_high_bytes=1_024",
+        "hardware.mac.pause_low_bytes=512",
+        "chips.b.engines={ rx = ['0:0'], forward = ['0:1'], tx = ['1:3'] }",
+        "traffic.sizes=64",
+        "traffic.back_pressure=true",
+        "traffic.destinations=['10.1.0.0/16']",  # behind the link, for a
+        packets=600,
+    )
+    run.run()
+    result, report = run.result(), report_of(run)
+    ports = {port["name"]: port for chip in report["chips"] for port in chip["ports"]}
+    assert (result.fault, result.complete, result.offered) == (None, True, 600)
+    lost = ports["b.2"]["frames_lost"]
+    assert result.delivered == 600 - lost
+    assert (lost, ports["b.2"]["pauses"] > 0) == ((0, True) if pause else (result.lost["mac_rx_overflow"], False))
+    assert {name for name, port in ports.items() if port["pauses"] or port["frames_lost"]} == {"b.2"}
 
 
 # --- losses in the switch -------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 from ixp_emu.board.control import ControlProcessor
 from ixp_emu.cluster.checkpoint import load_checkpoint, save_checkpoint
 from ixp_emu.cluster.config import config_from_document, load_config
+from ixp_emu.cluster.machine import EgressLog, Machine
 from ixp_emu.cluster.run import ClusterRun
 from ixp_emu.errors import InputError
 from tests.cluster.forwarder import EXAMPLE, new_run, report_of
@@ -67,7 +68,22 @@ def processor(run: ClusterRun, chip: int = 0) -> ControlProcessor:
 # --- exact and repeatable -------------------------------------------------------------------------------------------
 
 
-def test_threads_and_cuts_do_not_show(walker: Callable[..., list[str]]) -> None:
+def all_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has several workers always uses them."""
+    advance = Machine._advance
+
+    def together(self: Machine, until: int, logs: list[tuple[int, EgressLog]], *, alone: bool) -> None:
+        advance(self, until, logs, alone=False)
+
+    monkeypatch.setattr(Machine, "_advance", together)
+
+
+@pytest.mark.parametrize("way", ["as it is faster", "all workers"])
+def test_threads_and_cuts_do_not_show(
+    walker: Callable[..., list[str]], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "all workers":
+        all_workers(monkeypatch)
     overrides = [*walker(), "run.warmup_packets=70"]
     whole = new_run(*overrides, packets=200)
     wanted = finished(whole)
@@ -78,6 +94,7 @@ def test_threads_and_cuts_do_not_show(walker: Callable[..., list[str]]) -> None:
         assert sum(control["cycles"].values()) == wanted["run"]["measured_cycles"]
     assert finished(new_run(*overrides, packets=200, threads=2)) == wanted
     run = new_run(*overrides, packets=200, threads=2)
+    assert run.machine.threads == 2
     for cycles in (1, 2, 39, 40, 41, 20_011, 20_012, 150_000):
         run.run(cycles=cycles)
     assert finished(run) == wanted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -347,6 +348,40 @@ def _two_chips(folder: Path, *, link: bool) -> Path:
         text = text.replace("[traffic]", '[links.ab]\nbetween = ["a.1", "b.1"]\n[traffic]')
     file.write_text(text)
     return file
+
+
+_DECLARED = ".reg read $got\n.reg write $sent\n.reg where\n.sig done\n"
+_LOAD = "    immed[where, {0}]\n    immed_w1[where, {1}]\n    immed[$sent, 0]\n"
+
+
+@pytest.mark.parametrize(
+    ("access", "address", "what"),
+    [
+        ("sram[read, $got, where, 0, 1]", 8 << 20, "access outside a memory{0}, address 0x800000"),
+        ("scratch[read, $got, where, 0, 1]", 16_384, "access outside a memory{0}, address 0x4000"),
+        ("scratch[put, $sent, where, 0, 1]", 3 << 2, "put into a full ring{0}, ring 3"),
+        ("msf[fast_wr, --, where, 0]", 0x0008_0044, "RBUF element freed twice{0}, value 0x8"),
+    ],
+)
+def test_a_fault_of_a_command_names_its_source_line(tmp_path: Path, access: str, address: int, what: str) -> None:
+    signal = "" if "fast" in access else ", ctx_swap[done]"
+    load = _LOAD.format(address & 0xFFFF, address >> 16)
+    file = write_cluster(tmp_path, f"{_DECLARED}{load}    {access}{signal}\n    ctx_arb[kill]\n")
+    run = ClusterRun(load_config(file))
+    run.run()
+    assert run.fault is not None
+    place = f"{tmp_path / 'main.uc'}:8, word 3"
+    assert re.sub("cycle [0-9]+", "cycle n", run.fault) == (
+        f"chip a, cycle n: {what.format(', ME 0:0 (main), context 0')}, {place}"
+    )
+
+
+def test_a_program_that_runs_over_its_end_names_its_last_line(tmp_path: Path) -> None:
+    file = write_cluster(tmp_path, "    nop\n    nop\n")  # and the media command behind it
+    run = ClusterRun(load_config(file))
+    run.run()
+    place = f"word 3, behind {tmp_path / 'main.uc'}:3"
+    assert run.fault == f"chip a, cycle 3: program counter outside the program, ME 0:0 (main), context 0, {place}"
 
 
 @pytest.mark.parametrize("link", [True, False])

@@ -3,22 +3,19 @@
 Each list is computed from the registry: a new entry is tested here, or fails here. Encoding: the second description of
 words (``tests/reference/word_table.py``) must know the operation by its name, bit by bit (``test_words.py``).
 Execution: random words of the operation run in the engine and in the reference model, which must agree on everything a
-program can leave behind; ``docs/DEVIATIONS.md`` lists the operations that are a fault instead.
+program can leave behind.
 """
 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ixp_emu.assembler import assemble, parse
-from ixp_emu.chip.codes import Kind
 from ixp_emu.chip.hardware import resolve_hardware
-from ixp_emu.chip.rows import build_rows
 from ixp_emu.isa import OPERATIONS, Operation, Register, RegisterKind, decode, instruction_table
 from tests.chip.agreement import Pair
 from tests.isa.random_words import words_of
@@ -34,16 +31,6 @@ _CYCLES = 3_000
 _MEDIA_MOVES = ("dram.rbuf_rd", "dram.tbuf_wr")
 _RINGS = {number: {"base": 8_192 + 512 * number, "size": 128, "contents": [number] * 9} for number in range(16)}
 _NEIGHBOURS = (RegisterKind.NEIGHBOR, RegisterKind.NEIGHBOR_INDEX)
-
-
-def _not_run() -> frozenset[str]:
-    """Operations that the documentation lists as a fault when executed."""
-    text = (_ROOT / "docs" / "DEVIATIONS.md").read_text(encoding="utf-8")
-    listed = re.findall(r"fault when executed:\n(.*?)\n\n", text, re.DOTALL)
-    return frozenset(re.findall(r"`([^`]+)`", "".join(listed)))
-
-
-NOT_RUN = _not_run()
 
 
 def _drawn(entry: Operation) -> list[int]:
@@ -123,22 +110,13 @@ def _program(entry: Operation, words: list[int], seed: int) -> list[int]:
 @pytest.mark.parametrize("entry", OPERATIONS, ids=lambda entry: entry.name)
 def test_operation_is_executed_alike_by_engine_and_reference(entry: Operation) -> None:
     words = _drawn(entry)
-    if entry.name in NOT_RUN:
-        assert {int(kind) for kind in build_rows(words)["kind"]} == {Kind.NOT_MODELLED}
-        return
-    compared = 0
     for seed in range(_PROGRAMS):
         chosen = words[seed * _WORDS : (seed + 1) * _WORDS] or words[:1]
         pair = Pair(resolve_hardware(), {0: _program(entry, chosen, seed)}, _RINGS)
         pair.fill(0x9E3779B1 + seed)
         pair.set_hash_multipliers([0x12345678, 0xABCD, 0x9ABCDEF0, 0x13579BDF, 1, 2, 3, 0x80000001])
         pair.run(_CYCLES)
-        fault = pair.reference.fault
-        if fault is not None and fault.kind == "not modelled" and not pair.chip["fault"]:
-            continue
-        compared += 1
         assert pair.differences(_CYCLES) == [], [f"{word:#012x}" for word in chosen]
-    assert compared
 
 
 @pytest.mark.parametrize("entry", OPERATIONS, ids=lambda entry: entry.name)

@@ -72,7 +72,7 @@ def command_of(engine: Microengine, instruction: Instruction) -> Command:
     if instruction.indirect:
         _override(command, engine.last_result)
     elif op in ("rbuf_rd", "tbuf_wr"):
-        raise FaultError("not modelled", f"dram[{op}] without a buffer address by indirect_ref")
+        raise FaultError("media address", f"dram[{op}] without a buffer address by indirect_ref")
     return command
 
 
@@ -95,5 +95,5 @@ def _override(command: Command, word: int) -> None:
         command.byte_mask = word >> 12 & 0xFF
     if command.op in ("rbuf_rd", "tbuf_wr"):
         if not word >> 4 & 1:
-            raise FaultError("not modelled", f"dram[{command.op}] without a buffer address by indirect_ref")
+            raise FaultError("media address", f"dram[{command.op}] without a buffer address by indirect_ref")
         command.media_address = word >> 5 & 0x3FFF

@@ -122,7 +122,7 @@ class Port:
     source: deque[tuple[int, bytes]] = field(default_factory=deque)
     back_pressured: bool = False
     link: FarEnd | None = None
-    earliest_arrival: int = 0
+    earliest_arrival: Fraction = Fraction(0)
     rx_used: int = 0
     rx_frames: deque[Arrival] = field(default_factory=deque)
     tx_used: int = 0
@@ -150,7 +150,7 @@ class Port:
             self.link.holds(now, self.rx_used)
         elif self.source:
             first_bit, frame = self.source[0]
-            first_bit = max(first_bit, self.earliest_arrival)
+            first_bit = max(first_bit, floor(self.earliest_arrival))
             if first_bit > now:
                 return
             if self.back_pressured:
@@ -158,7 +158,7 @@ class Port:
                     return
                 first_bit = now
             self.source.popleft()
-            self.earliest_arrival = first_bit + floor(slot_cycles(self.hardware, len(frame)))
+            self.earliest_arrival = max(self.earliest_arrival, first_bit) + slot_cycles(self.hardware, len(frame))
             self._accept_or_lose(now, first_bit, frame)
 
     def _has_room(self, frame: bytes) -> bool:

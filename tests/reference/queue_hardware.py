@@ -184,7 +184,7 @@ class QueueHardware:
         entry.head = entry.advanced(entry.head, n)
         entry.count -= n
         overlap = (n - 1) * self._hardware["sbus.longword_cycles"]
-        return Outcome(n, n * self._longword - overlap, n, values)
+        return Outcome(n, max(n * self._longword - overlap, self._longword), n, values)
 
     # ------------------------------------------------------------------ CSRs
 

@@ -93,7 +93,8 @@ class Sram(SBusUnit):
             self.memory.write_words(address, [atomic_result(command.op, old[0], operand)])
         if command.returns_data:
             overlap = (n - 1) * self.hardware["sbus.longword_cycles"]
-            self.push(command, old, now + busy - overlap + self._delay, self.counters, master=self.name)
+            early = max(busy - overlap, self._longword)
+            self.push(command, old, now + early + self._delay, self.counters, master=self.name)
         else:
             self.complete(command, now + busy + self._delay, self.counters)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import floor
+
 from . import ReferenceChip
 from .encode import HALT, KILL, NOP, NULL, alu, ctx_arb, dram, msf, scratch, transfer
 from .media_times import constant, hardware, idle_chip, spi, wire
@@ -63,7 +66,8 @@ def test_mac_overflow_loses_the_frame_and_back_pressure_delays_it() -> None:
         chip.media.rx.free_elements.clear()
         chip.feed(0, 0, first)
         chip.feed(0, 0, second)
-        second_start = (8 + 1_500 + 4 + 12) * 48 // 10  # the earliest: a source's gap is rounded down
+        slot = Fraction((8 + 1_500 + 4 + 12) * 48, 10)
+        second_start = floor(slot)  # the cycle of its first bit, if nothing holds it back
         chip.run(second_start + 1)
         assert chip.lost == ([] if back_pressure else [(second_start, 0, second, "mac_rx_overflow")])
         assert chip.media.ports[0].rx_used == 1_500
@@ -74,7 +78,7 @@ def test_mac_overflow_loses_the_frame_and_back_pressure_delays_it() -> None:
     assert len(chip.media.ports[0].source) == 1
     chip.run(start + 15 * spi(64) + 1)
     assert len(chip.media.ports[0].source) == 0
-    assert chip.media.ports[0].earliest_arrival == start + 15 * spi(64) + second_start
+    assert chip.media.ports[0].earliest_arrival == start + 15 * spi(64) + slot
 
 
 def test_ports_are_served_round_robin() -> None:

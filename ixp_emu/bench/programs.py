@@ -20,6 +20,7 @@ from ixp_emu.chip.codes import FAULT_NAMES
 from ixp_emu.chip.hardware import resolve_hardware
 from ixp_emu.chip.layout import CONTEXTS, ENGINES
 from ixp_emu.chip.rows import build_rows
+from ixp_emu.chip.translate import translate_programs
 from ixp_emu.cluster.config import load_config
 from ixp_emu.cluster.run import ClusterRun
 
@@ -104,6 +105,7 @@ class _Microengines:
                 programs[key] = words, build_rows(words)
             words, rows = programs[key]
             load_program(self.chips[0], engine, words, rows=rows, contexts=(1 << contexts) - 1)
+        translate_programs(self.chips)
 
     def advance(self, until: int) -> None:
         advance_unlinked(self.chips, until)
@@ -125,6 +127,7 @@ class _Cluster:
         overrides = [f"run.offered_packets={frames * len(config.traffic.into)}"]
         self._run = ClusterRun(load_config(WORKLOADS / file, overrides=overrides), threads=1)
         self.chips = self._run.machine.chips
+        translate_programs(self.chips)
 
     @property
     def now(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ from ixp_emu.chip.hardware import Hardware, resolve_hardware
 from ixp_emu.chip.layout import CHIP, CONTEXTS, DRAM, PORTS, SRAM0, SRAM1, STRUCTURES
 from ixp_emu.chip.media_control import reset_media, reset_rings
 from ixp_emu.chip.rows import build_rows
+from ixp_emu.chip.translate import Translator
 from ixp_emu.errors import InputError
 
 __all__ = ["Board"]
@@ -107,8 +109,9 @@ class Board:
         self.hardware = _resolve(hardware)
         self.structures: dict[str, int] = {}
         self.memories = Memories(self.hardware)
-        self._chips = new_chips(1)
-        self.chip: Any = self._chips[0]
+        self.records = new_chips(1)
+        self.chip: Any = self.records[0]
+        self._translator = Translator(self.records)
         initialise(self.chip, self.hardware, self.memories)
         set_up_ports(self.chip, ports)
         self.chip["port"]["back_pressure"][:ports] = back_pressure
@@ -354,11 +357,14 @@ class Board:
         chip = self.chip
         if self.control is not None:
             self.control.refresh()
+        self._translator.keep()
+        began = time.perf_counter()
         while int(chip["published"]) < until and not chip["fault"]:
-            advance_group(self._chips, _THE_CHIP, self._clocks.ctypes.data, _ALONE, until, 0)
+            advance_group(self.records, _THE_CHIP, self._clocks.ctypes.data, _ALONE, until, 0)
             self.egress += self._log.drain()
             if self.control is not None:
                 self.control.act()
+        self._translator.ran(time.perf_counter() - began)
         if chip["fault"]:
             chip["published"] = max(int(chip["published"]), int(chip["fault_time"]) + 1)
 
@@ -393,7 +399,7 @@ class Board:
 
     def record_bytes(self) -> npt.NDArray[np.uint8]:
         """The bytes of the CHIP record, as a view."""
-        return self._chips.view(np.uint8).reshape(CHIP.itemsize)
+        return self.records.view(np.uint8).reshape(CHIP.itemsize)
 
     def bind(self) -> None:
         """Write addresses of this process into the record again."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ixp_emu.board.control import ControlState
 from ixp_emu.chip.layout import PAGE_SHIFT
+from ixp_emu.chip.translate import without_translations
 from ixp_emu.errors import InputError
 
 if TYPE_CHECKING:
@@ -89,10 +90,12 @@ def _save_board(board: Board) -> _BoardState:
     for target, words in board.memories.words.items():
         pages, used = _pages(words)
         kept[target] = used, pages[used]
+    with without_translations(board.records):
+        record = board.record_bytes().copy()
     return _BoardState(
         now=board.now,
         hardware=board.hardware,
-        record=board.record_bytes().copy(),
+        record=record,
         pages=kept,
         ports=[port.saved() for port in board.ports],
         egress=list(board.egress),

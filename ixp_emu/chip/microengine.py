@@ -181,6 +181,8 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
         if me.after == SWAPPED:
             _swap_out(me, context, pc, me.executing + time - start - me.lost)
         me.after = 0
+        me.after_target = 0
+        me.after_lost = 0
 
     if me.state != ME_CHOOSING and me.state != ME_IDLE:
         me.pc[u(context)] = pc

@@ -68,10 +68,8 @@ def interpret(chip: Any, me: Any, context: int, pc: int, time: int, until: int) 
             left = s64(me.file[u(ia)])
             right = s64(me.file[u(ib)])
             amount = s64(row.shift) if row.shift else last_a & 31
-            if kind == Kind.ASR:
-                result = _asr(right, amount, last_result >> 31)
-            else:
-                result = _double_shift(left, right, amount)
+            asr = kind == Kind.ASR
+            result = _asr(right, amount, last_result >> 31) if asr else _double_shift(left, right, amount)
             carry = logic_flag(carry)
             overflow = logic_flag(overflow)
             last_result = result

@@ -12,11 +12,13 @@ What an instruction computes is written once, in ``ixp_emu.isa.semantics``; its 
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import inspect
+import os
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from numpy.typing import NDArray
 from ixp_emu.chip.codes import ROW_PLAIN, ROW_TRANSFER, Kind, Shift
 from ixp_emu.chip.layout import CONSTANTS, ENGINES, MICROENGINE, NEIGHBOR, SLOTS, offset_of
 from ixp_emu.chip.rows import ALU_FUNCTIONS, SHIFT_FUNCTIONS
+from ixp_emu.errors import InputError
 from ixp_emu.isa.semantics import (
     LOGIC_CLEARS_CARRY,
     LOGIC_FUNCTIONS,
@@ -37,7 +40,7 @@ from ixp_emu.isa.semantics import (
     insert_bytes,
 )
 
-__all__ = ["translate", "translate_programs"]
+__all__ = ["Translator", "translate", "translate_programs", "without_translations"]
 
 _WORD = ir.IntType(64)
 _STATE = ("result", "carry", "overflow", "last_result", "last_a")
@@ -368,7 +371,7 @@ class _Program:
         value, amount = self._right(row), _word(int(row["shift"]))
         if kind == Shift.NONE:
             return value
-        if kind in (Shift.LEFT_INDIRECT, Shift.RIGHT_INDIRECT) or kind > Shift.RIGHT_INDIRECT:
+        if kind in (Shift.LEFT_INDIRECT, Shift.RIGHT_INDIRECT):
             amount = builder.and_(self._get("last_a"), _word(31))
         if kind in (Shift.LEFT, Shift.LEFT_INDIRECT):
             return builder.and_(builder.shl(value, amount), _word(0xFFFFFFFF))
@@ -380,8 +383,6 @@ class _Program:
     def _execute(self, row: Any) -> None:
         """A plain row that is no branch."""
         builder, kind = self._builder, int(row["kind"])
-        if kind == Kind.POP_COUNT:
-            return
         if kind == Kind.IMMED:
             value: _Value = _word(int(row["imm"]))
         elif kind == Kind.IMMED_PART:
@@ -445,70 +446,123 @@ def _target_machine() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()
-    return target.create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, jit=True
-    )
+    features = llvm.get_host_cpu_features().flatten()
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=1, jit=True)
 
 
-_ENGINES: dict[bytes, tuple[Any, int]] = {}
+_CODES: dict[bytes, tuple[Any, int]] = {}
 """Digest of rows -> (the holder of their code, its address), kept for the life of the process."""
 
 
 def _object_file(digest: bytes) -> Path:
-    machine = hashlib.sha256(f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}".encode())
-    return Path(numba.config.CACHE_DIR) / "programs" / f"{digest.hex()[:24]}-{machine.hexdigest()[:8]}.o"
+    machine = f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()} {llvm.llvm_version_info}"
+    name = hashlib.sha256(digest + machine.encode()).hexdigest()[:32]
+    return Path(numba.config.CACHE_DIR) / "programs" / f"{name}.o"
 
 
 def _compile(rows: NDArray[Any]) -> bytes:
     """Object code of a program's plain rows."""
     machine = _target_machine()
     module = llvm.parse_assembly(str(_Program(rows).module))
-    module.verify()
-    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=1))
     passes.getModulePassManager().run(module, passes)
     return bytes(machine.emit_object(module))
 
 
-def translate(rows: NDArray[Any]) -> int:
+def _keep(path: Path, code: bytes) -> None:
+    """Put object code into the cache; where that cannot be, the next process compiles again."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(f".{os.getpid()}")
+        new.write_bytes(code)
+        new.replace(path)
+
+
+def translate(rows: NDArray[Any], *, cached_only: bool = False) -> int:
     """Machine code for a program.
 
     Parameters:
         rows: ROW per word, as the engine executes them.
+        cached_only: do not compile.
 
     Returns:
-        address of a function ``int64 run(me, offset, context, pc, time, until)``, valid as long as the process. ``me``
-        is the address of the ME's record, ``offset`` what is added to context-relative register numbers; the result is
-        the program counter of the first row not executed, ``me.time`` is when it is due, ``me.lost`` grows by cycles
-        of aborted slots. The caller must not be within defer slots or behind a CSR read.
+        address of a function ``int64 run(me, offset, context, pc, time, until)``, valid as long as the process; 0 if it
+        would have to be compiled. ``me`` is the address of the ME's record, ``offset`` what is added to
+        context-relative register numbers; the result is the program counter of the first row not executed, ``me.time``
+        is when it is due, ``me.lost`` grows by cycles of aborted slots. The caller must not be within defer slots,
+        unless at their first with ``pc | SLOTS``, nor behind a CSR read. A ``pc`` that is no entry is returned as it is.
     """
     digest = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).digest()
-    if digest not in _ENGINES:
-        _target_machine()
+    if digest not in _CODES:
         path = _object_file(digest)
-        if path.exists():
+        try:
             code = path.read_bytes()
-        else:
+        except OSError:
+            if cached_only:
+                return 0
             code = _compile(rows)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(f".{id(code)}")
-            temporary.write_bytes(code)
-            temporary.replace(path)
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
-        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        engine.finalize_object()
-        _ENGINES[digest] = engine, int(engine.get_function_address("run"))
-    return _ENGINES[digest][1]
+            _keep(path, code)
+        holder = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
+        holder.add_object_file(llvm.ObjectFileRef.from_data(code))
+        holder.finalize_object()
+        _CODES[digest] = holder, int(holder.get_function_address("run"))
+    return _CODES[digest][1]
 
 
-def translate_programs(chips: NDArray[Any]) -> None:
+class Translator:
+    """Translates the programs of some chips as soon as that pays: at once where the code is cached, else in long runs.
+
+    ``IXPEMU_TRANSLATE`` may be ``always`` (compile at once) or ``never``; results are the same in any case.
+    """
+
+    def __init__(self, chips: NDArray[Any]) -> None:
+        """``chips``: array of CHIP."""
+        self._chips = chips
+        self._mode = os.environ.get("IXPEMU_TRANSLATE", "auto")
+        if self._mode not in ("auto", "always", "never"):
+            raise InputError(f"{self._mode!r}: must be auto, always or never", key="IXPEMU_TRANSLATE")
+        self._seconds = 0.0
+        self._next_look = 0.0
+
+    def ran(self, seconds: float) -> None:
+        """Tell how long the chips were run for, in seconds of host time."""
+        self._seconds += seconds
+
+    def keep(self) -> None:
+        """Translate what is worth it, before the chips are run on."""
+        if self._seconds < self._next_look or self._mode == "never":
+            return
+        self._next_look = self._seconds + _LOOK_EVERY_SECONDS
+        translate_programs(self._chips, cached_only=self._mode == "auto" and self._seconds < _PAYS_AFTER_SECONDS)
+
+
+_LOOK_EVERY_SECONDS = 0.1
+_PAYS_AFTER_SECONDS = 3.0
+"""Compiling takes some tenths of a second per program and saves from a tenth of the time on."""
+
+
+def translate_programs(chips: NDArray[Any], *, cached_only: bool = False) -> None:
     """Translate the programs that microengines have and that are not translated yet.
 
     Parameters:
         chips: array of CHIP.
+        cached_only: leave alone what would have to be compiled.
     """
     for chip in chips:
-        me = chip["me"]
-        for engine in range(ENGINES):
-            image, words = int(me["store"][engine]), int(me["program_words"][engine])
-            if words and not chip["code"][image]:
-                chip["code"][image] = translate(chip["store"][image][:words])
+        images, words = chip["me"]["store"], chip["me"]["program_words"]
+        for engine in np.flatnonzero((words > 0) & (chip["code"][images] == 0)):
+            image = int(images[engine])
+            if not chip["code"][image]:
+                rows = chip["store"][image][: int(words[engine])]
+                chip["code"][image] = translate(rows, cached_only=cached_only)
+
+
+@contextlib.contextmanager
+def without_translations(chips: NDArray[Any]) -> Iterator[None]:
+    """Within it the records hold no addresses of code: they are as good for another process."""
+    kept = chips["code"].copy()
+    chips["code"] = 0
+    try:
+        yield
+    finally:
+        chips["code"] = kept

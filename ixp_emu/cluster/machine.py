@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ixp_emu.chip.chip import Memories, bind_memories, initialise, new_chips, schedule, set_up_ports
 from ixp_emu.chip.clock import CLOCK_STRIDE, advance_group
 from ixp_emu.chip.layout import EGRESS, INGRESS, MEDIA_RX
+from ixp_emu.chip.translate import Translator
 from ixp_emu.cluster.build import ChipImage, load_image
 from ixp_emu.cluster.cabling import Cabling
 from ixp_emu.cluster.config import ClusterConfig, Port
@@ -88,6 +89,7 @@ class Machine:
         self._groups = self._make_groups(threads)
         self._all = np.arange(len(names))
         self._pool = ThreadPoolExecutor(len(self._groups)) if len(self._groups) > 1 else None
+        self._translator = Translator(self.chips)
         self._rate = {True: 1.0, False: 0.0}  # cycles per second by one worker and by all
         self._advances = 0
 
@@ -165,16 +167,22 @@ class Machine:
             (chip index, frames that left), in the order drained.
         """
         logs: list[tuple[int, EgressLog]] = []
+        self._translator.keep()
+        began = time.perf_counter()
+        self._advance_all(until, logs)
+        self._translator.ran(time.perf_counter() - began)
+        return logs
+
+    def _advance_all(self, until: int, logs: list[tuple[int, EgressLog]]) -> None:
         if self._pool is None:
             self._advance(until, logs, alone=True)
-            return logs
+            return
         start = int(self.chips["published"].min())
         trial = max((until - start) // _TRIAL_EVERY, _TRIAL_CYCLES)
         if self._advances % _TRIAL_EVERY == 0 and start + trial < until:
             self._advance_timed(start + trial, logs, alone=self._rate[True] < self._rate[False])
         self._advances += 1
         self._advance_timed(until, logs, alone=self._rate[True] >= self._rate[False])
-        return logs
 
     def _advance_timed(self, until: int, logs: list[tuple[int, EgressLog]], *, alone: bool) -> None:
         start, began = int(self.chips["published"].min()), time.perf_counter()

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ixp_emu.chip.layout import CHIP, DRAM, PAGE_SHIFT, SRAM0, SRAM1
 from ixp_emu.chip.media import PORT_TRAFFIC
+from ixp_emu.chip.translate import without_translations
 from ixp_emu.cluster.counters import Counters
 from ixp_emu.cluster.machine import Machine
 
@@ -53,11 +54,12 @@ def _dirty_pages(chip: Any) -> dict[int, npt.NDArray[np.int64]]:
 def take_snapshot(run: ClusterRun) -> Snapshot:
     """The state of a run."""
     machine = run.machine
-    arrays: dict[str, npt.NDArray[Any]] = {
-        "clocks": machine.clocks.copy(),
-        **_sparse("chips", _bytes_of(machine)),
-        **_sparse("cables", machine.cabling.memory),
-    }
+    with without_translations(machine.chips):
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "clocks": machine.clocks.copy(),
+            **_sparse("chips", _bytes_of(machine)),
+            **_sparse("cables", machine.cabling.memory),
+        }
     for index, chip in enumerate(machine.chips):
         for target, pages in _dirty_pages(chip).items():
             words = machine.memories[index].words[target].reshape(-1, _PAGE_WORDS)

@@ -29,7 +29,7 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 from ixp_emu.chip.codes import ROW_PLAIN, ROW_TRANSFER, Kind, Shift
-from ixp_emu.chip.layout import CONSTANTS, ENGINES, MICROENGINE, NEIGHBOR, SLOTS, offset_of
+from ixp_emu.chip.layout import CONSTANTS, MICROENGINE, NEIGHBOR, SLOTS, offset_of
 from ixp_emu.chip.rows import ALU_FUNCTIONS, SHIFT_FUNCTIONS
 from ixp_emu.errors import InputError
 from ixp_emu.isa.semantics import (
@@ -47,7 +47,6 @@ _STATE = ("result", "carry", "overflow", "last_result", "last_a")
 """Fields of an ME that plain rows read and change, besides registers and time."""
 _BRANCHES = (Kind.BRANCH, Kind.BRANCH_CC, Kind.BRANCH_CTX, Kind.BRANCH_BIT, Kind.BRANCH_BYTE)
 _CONSTANTS_END = CONSTANTS + 256
-_Value = ir.Value
 
 
 def _word(value: int) -> ir.Constant:
@@ -79,7 +78,7 @@ def _tree(function: Callable[..., Any]) -> ast.FunctionDef | None:
     return tree if straight else None
 
 
-def _expression(builder: ir.IRBuilder, names: dict[str, _Value], node: ast.expr) -> _Value:
+def _expression(builder: ir.IRBuilder, names: dict[str, ir.Value], node: ast.expr) -> ir.Value:
     match node:
         case ast.Constant(value=int(value)):
             return _word(value)
@@ -91,7 +90,7 @@ def _expression(builder: ir.IRBuilder, names: dict[str, _Value], node: ast.expr)
     raise NotImplementedError(ast.unparse(node))
 
 
-def _inline(builder: ir.IRBuilder, function: Callable[..., Any], arguments: Iterable[_Value]) -> tuple[_Value, ...]:
+def _inline(builder: ir.IRBuilder, function: Callable[..., Any], arguments: Iterable[ir.Value]) -> tuple[ir.Value, ...]:
     """The values a function of ``isa.semantics`` returns."""
     tree = _tree(function)
     assert tree is not None
@@ -188,39 +187,39 @@ class _Program:
 
     # --- state
 
-    def _at(self, offset: int) -> _Value:
+    def _at(self, offset: int) -> ir.Value:
         return self._builder.gep(self._me, [_word(offset)])
 
-    def _field(self, name: str) -> _Value:
+    def _field(self, name: str) -> ir.Value:
         return self._builder.bitcast(self._at(offset_of(MICROENGINE, name)), _WORD.as_pointer())
 
-    def _get(self, name: str) -> _Value:
+    def _get(self, name: str) -> ir.Value:
         return self._builder.load(self._variables[name])
 
-    def _set(self, name: str, value: _Value) -> None:
+    def _set(self, name: str, value: ir.Value) -> None:
         self._builder.store(value, self._variables[name])
 
     def _grow(self, name: str, by: int) -> None:
         if by:
             self._set(name, self._builder.add(self._get(name), _word(by)))
 
-    def _register(self, index: int, mask: int) -> _Value:
+    def _register(self, index: int, mask: int) -> ir.Value:
         base = self._file[1 if mask else 0]
         return self._builder.bitcast(self._builder.gep(base, [_word(4 * index)]), ir.IntType(32).as_pointer())
 
-    def _read(self, index: int, mask: int) -> _Value:
+    def _read(self, index: int, mask: int) -> ir.Value:
         if CONSTANTS <= index < _CONSTANTS_END:
             return _word(index - CONSTANTS)
         return self._builder.zext(self._builder.load(self._register(index, mask)), _WORD)
 
-    def _write(self, row: Any, value: _Value) -> None:
+    def _write(self, row: Any, value: ir.Value) -> None:
         narrow = self._builder.trunc(value, ir.IntType(32))
         self._builder.store(narrow, self._register(int(row["d"]), int(row["d_mask"])))
 
-    def _left(self, row: Any) -> _Value:
+    def _left(self, row: Any) -> ir.Value:
         return self._read(int(row["a"]), int(row["a_mask"]))
 
-    def _right(self, row: Any) -> _Value:
+    def _right(self, row: Any) -> ir.Value:
         return self._read(int(row["b"]), int(row["b_mask"]))
 
     # --- control
@@ -336,7 +335,7 @@ class _Program:
 
     # --- rows
 
-    def _condition(self, row: Any) -> _Value | None:
+    def _condition(self, row: Any) -> ir.Value | None:
         """Whether a branch is taken, as ``operands.condition`` says; None for always."""
         builder, kind = self._builder, int(row["kind"])
         if kind == Kind.BRANCH:
@@ -365,7 +364,7 @@ class _Program:
         )[code >> 1]()
         return builder.not_(holds) if code & 1 else holds
 
-    def _shifted(self, row: Any) -> _Value:
+    def _shifted(self, row: Any) -> ir.Value:
         """The right operand after the row's shift, as ``operands.shifted`` says."""
         builder, kind = self._builder, int(row["special"])
         value, amount = self._right(row), _word(int(row["shift"]))
@@ -384,7 +383,7 @@ class _Program:
         """A plain row that is no branch."""
         builder, kind = self._builder, int(row["kind"])
         if kind == Kind.IMMED:
-            value: _Value = _word(int(row["imm"]))
+            value: ir.Value = _word(int(row["imm"]))
         elif kind == Kind.IMMED_PART:
             kept = _word(insert_bytes(0xFFFFFFFF, 0, int(row["option"])))
             part = _word(insert_bytes(0, int(row["imm"]), int(row["option"])))
@@ -398,7 +397,7 @@ class _Program:
                 self._logic_flags()
         elif kind in (Kind.ASR, Kind.DOUBLE_SHIFT):
             left, right = self._left(row), self._right(row)
-            amount: _Value = _word(int(row["shift"])) if row["shift"] else self._get("last_a")
+            amount: ir.Value = _word(int(row["shift"])) if row["shift"] else self._get("last_a")
             if kind == Kind.ASR:
                 sign = builder.lshr(self._get("last_result"), _word(31))
                 (value,) = _inline(builder, arithmetic_shift_right, (right, amount, sign))
@@ -419,7 +418,7 @@ class _Program:
         self._set("last_result", value)
         self._write(row, value)
 
-    def _compute(self, function: Callable[..., Any], left: _Value, right: _Value) -> _Value:
+    def _compute(self, function: Callable[..., Any], left: ir.Value, right: ir.Value) -> ir.Value:
         """The result of an ALU operation, with C and V as ``dispatch.source_text`` has them."""
         if function.__code__.co_argcount == 1:
             self._logic_flags()
@@ -441,8 +440,8 @@ class _Program:
 # --- machine code ---------------------------------------------------------------------------------------------------
 
 
-@functools.cache
 def _target_machine() -> Any:
+    """A new one: an engine that is given it owns it."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()
@@ -489,8 +488,8 @@ def translate(rows: NDArray[Any], *, cached_only: bool = False) -> int:
         address of a function ``int64 run(me, offset, context, pc, time, until)``, valid as long as the process; 0 if it
         would have to be compiled. ``me`` is the address of the ME's record, ``offset`` what is added to
         context-relative register numbers; the result is the program counter of the first row not executed, ``me.time``
-        is when it is due, ``me.lost`` grows by cycles of aborted slots. The caller must not be within defer slots,
-        unless at their first with ``pc | SLOTS``, nor behind a CSR read. A ``pc`` that is no entry is returned as it is.
+        is when it is due, ``me.lost`` grows by cycles of aborted slots. The caller must not be behind a CSR read nor
+        within defer slots, but may be at their first with ``pc | SLOTS``. A ``pc`` that is no entry comes back.
     """
     digest = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).digest()
     if digest not in _CODES:

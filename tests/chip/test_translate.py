@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import random
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from ixp_emu.bench.programs import PROGRAMS
 from ixp_emu.chip import translate as translation
 from ixp_emu.chip.codes import ROW_PLAIN
+from ixp_emu.chip.control_store import write_word
 from ixp_emu.chip.layout import MICROENGINE, SLOTS
 from ixp_emu.chip.rows import build_rows
 from ixp_emu.chip.translate import Translator, translate, translate_programs, without_translations
@@ -88,8 +90,6 @@ ctx_arb[kill]
 
 def _call(rows: npt.NDArray[Any], *, pc: int, time: int, until: int) -> tuple[int, Any]:
     """Run a translation on a zeroed ME; the address is called as the engine does."""
-    import ctypes
-
     me = np.zeros(1, MICROENGINE)
     kind = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, *([ctypes.c_int64] * 5))
     return kind(translate(rows))(me.ctypes.data, 0, 0, pc, time, until), me[0]
@@ -127,9 +127,7 @@ def test_a_changed_program_is_not_run_by_its_old_translation() -> None:
     one = OneChip({0: _STRAIGHT})
     translate_programs(one.chips)
     assert one.chip["code"][int(one.chip["me"]["store"][0])] != 0
-    from ixp_emu.chip.control_store import write_word
-
-    write_word(one.chip, 0, 0, words_of("immed[a, 6]\n".join([".reg a\n", ""]))[0])
+    write_word(one.chip, 0, 0, words_of(".reg a\nimmed[a, 6]\n")[0])
     assert one.chip["code"][int(one.chip["me"]["store"][0])] == 0
 
 

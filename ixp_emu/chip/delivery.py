@@ -25,6 +25,7 @@ from ixp_emu.chip.queues import append, edge, event_key, fail, hasten, release
 
 __all__ = [
     "NEIGHBOR_PUT",
+    "answer_cycles",
     "apply_put_writes",
     "bus_of",
     "complete",
@@ -72,6 +73,19 @@ def free_inlet(chip: Any, time: int) -> None:
     for cluster in range(2):
         if chip.arbiter_blocked[u(cluster)]:
             hasten(chip, CMD_ARBITER + cluster, 2, edge(time))
+
+
+@small
+def answer_cycles(busy: int, pushed: int, longword: int, beat: int) -> int:
+    """From a service to its push request: so early that the bus has each longword or quadword in time.
+
+    Parameters:
+        busy: cycles until the last one is read.
+        pushed: how many go over the bus.
+        longword: cycles until the first one is read.
+        beat: cycles of the bus for each.
+    """
+    return max(busy - (pushed - 1) * beat, longword)
 
 
 @small

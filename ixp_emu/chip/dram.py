@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.codes import Command, Ddr, Fault
+from ixp_emu.chip.codes import ACTION_MEDIA, Command, Ddr, Fault
 from ixp_emu.chip.compiled import NEVER, compiled, load_u32, s64, small, store_field, store_u32, u
-from ixp_emu.chip.delivery import complete, free_inlet, reply
+from ixp_emu.chip.delivery import answer_cycles, complete, free_inlet, reply
 from ixp_emu.chip.layout import DDR, DRAM, PAGE_SHIFT, UNIT, offset_of
 from ixp_emu.chip.queues import append, edge, event_key, fail_command, pop
 
@@ -209,7 +209,9 @@ def _schedule(chip: Any, index: int, time: int) -> None:
     else:
         for i in range(quadwords * 2):
             command.data[u(i)] = load_u32(memory + i * 4)
-        reply(chip, slot, command, 2, 0, start + chip.longword_cycles[u(DRAM)] + chip.delay[u(DRAM)])
+        beat = chip.dbus_media_cycles if command.action & ACTION_MEDIA else chip.dbus_cycles
+        answer = answer_cycles(end - start, quadwords, s64(chip.longword_cycles[u(DRAM)]), s64(beat))
+        reply(chip, slot, command, 2, 0, start + answer + chip.delay[u(DRAM)])
 
 
 @compiled

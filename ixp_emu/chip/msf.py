@@ -6,7 +6,7 @@ from typing import Any
 
 from ixp_emu.chip.codes import MASTER_MSF, Command, Fault
 from ixp_emu.chip.compiled import compiled, s64, small, u
-from ixp_emu.chip.delivery import bus_of, complete, free_inlet, reply
+from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, free_inlet, reply
 from ixp_emu.chip.layout import CHANNELS, MEDIA_RX, MEDIA_TX, MSF
 from ixp_emu.chip.queues import fail, fail_command, hasten, pop, release
 from ixp_emu.isa.csr import MSF_REGISTERS
@@ -213,7 +213,8 @@ def serve_msf(chip: Any, time: int) -> bool:
     elif code == Command.READ:
         for i in range(words):
             command.data[u(i)] = read_register(chip, address + i * 4)
-        reply(chip, slot, command, bus_of(engine), MASTER_MSF, time + longword + delay)
+        answer = answer_cycles(words * longword, words, longword, chip.sbus_cycles)
+        reply(chip, slot, command, bus_of(engine), MASTER_MSF, time + answer + delay)
     else:
         for i in range(words):
             write_register(chip, address + i * 4, s64(command.data[u(i)]), time, engine, time)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ixp_emu.chip.codes import Command, Fault
 from ixp_emu.chip.compiled import compiled, load_u32, s64, small, store_u32, u
-from ixp_emu.chip.delivery import bus_of, complete, free_inlet, reply
+from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, free_inlet, reply
 from ixp_emu.chip.layout import PAGE_SHIFT, SRAM0
 from ixp_emu.chip.queues import fail_command, pop
 
@@ -262,7 +262,7 @@ def serve_queue(chip: Any, unit: int, time: int) -> bool:
     done = max(words, 1) * longword
     pushed = s64(command.push_words)
     if pushed > 0:
-        answer = max(done - (pushed - 1) * chip.sbus_cycles, longword)
+        answer = answer_cycles(done, pushed, longword, chip.sbus_cycles)
         reply(chip, slot, command, bus_of(s64(command.me)), unit + 1, time + answer + chip.delay[u(unit)])
     else:
         complete(chip, slot, command, time + done + chip.delay[u(unit)])

@@ -7,7 +7,7 @@ from typing import Any
 from ixp_emu.chip.cap import fast_write, serve_proxy
 from ixp_emu.chip.codes import MASTER_HASH, MASTER_SCRATCH, Command, Fault
 from ixp_emu.chip.compiled import compiled, s64, small, u
-from ixp_emu.chip.delivery import bus_of, complete, free_inlet, reply
+from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, free_inlet, reply
 from ixp_emu.chip.dispatch import compiled_semantics
 from ixp_emu.chip.layout import SCRATCH
 from ixp_emu.chip.queues import fail_command, pop, release
@@ -147,7 +147,8 @@ def serve_scratch(chip: Any, time: int) -> bool:
         answer = end - chip.hash_cycles + chip.hash_latency[u(code - Command.HASH_48)] + delay
         reply(chip, slot, command, bus, MASTER_HASH, answer)
     elif command.push_words > 0:
-        reply(chip, slot, command, bus, MASTER_SCRATCH, time + longword + delay)
+        answer = answer_cycles(words * longword, words, longword, chip.sbus_cycles)
+        reply(chip, slot, command, bus, MASTER_SCRATCH, time + answer + delay)
     elif code == Command.CAP_FAST_WRITE:
         release(chip, slot)
     else:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ixp_emu.chip.codes import Command, Fault
 from ixp_emu.chip.compiled import compiled, load_u32, s64, store_u32, u
-from ixp_emu.chip.delivery import bus_of, complete, free_inlet, reply
+from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, free_inlet, reply
 from ixp_emu.chip.layout import PAGE_SHIFT, SRAM0
 from ixp_emu.chip.queue_hardware import serve_queue
 from ixp_emu.chip.queues import fail_command, pop
@@ -53,8 +53,7 @@ def serve_sram(chip: Any, unit: int, time: int) -> bool:
     if code == Command.READ:
         for i in range(words):
             command.data[u(i)] = load_u32(memory + i * 4)
-        # so that the bus, however fast, has each longword in time
-        answer = max(busy - (words - 1) * chip.sbus_cycles, longword)
+        answer = answer_cycles(busy, words, longword, chip.sbus_cycles)
         reply(chip, slot, command, bus_of(s64(command.me)), unit + 1, time + answer + delay)
     elif code == Command.WRITE:
         for i in range(words):

@@ -185,15 +185,32 @@ def test_reads_reach_the_longword_rate_and_never_exceed_it(target: str, cycles: 
 
 @pytest.mark.parametrize("bus", [2, 3, 4, 16])
 @pytest.mark.parametrize("count", [1, 2, 8])
-def test_a_long_sram_read_is_on_the_bus_as_early_as_its_longwords_allow(count: int, bus: int) -> None:
+@pytest.mark.parametrize("target", ["scratch", "sram", "msf"])
+def test_a_long_read_is_on_the_bus_as_early_as_its_longwords_allow(target: str, count: int, bus: int) -> None:
     """A faster bus is asked for so that the last longword is there in time, a slower one when the first is."""
-    lines = [*load("a", 0), f"sram[read, $x0, a, 0, {count}], sig_done[s]", "ctx_arb[s]", *STAMP]
-    chip = OneChip({0: program(lines)}, overrides={"sbus.longword_cycles": bus})
+    lines = [*load("a", 0x2000), f"{target}[read, $x0, a, 0, {count}], sig_done[s]", "ctx_arb[s]", *STAMP]
+    overrides = {f"{target}.longword_cycles": 3, "sbus.longword_cycles": bus}
+    chip = OneChip({0: program(lines)}, overrides=overrides)
     assert int(chip.run(2_000)["fault"]) == 0
-    path, longword = Path(chip.hardware), chip.hardware["sram.longword_cycles"]
-    first = path.arrival(2) + chip.hardware["sram.controller_delay"] + longword
-    in_time = first + (count - 1) * (longword - bus)
+    path = Path(chip.hardware)
+    first = path.arrival(2) + chip.hardware[f"{target}.controller_delay"] + 3
+    in_time = first + (count - 1) * (3 - bus)
     assert chip.local_memory(0, 1) == [path.pushed(max(first, in_time), count)]
+
+
+@pytest.mark.parametrize("bus", [1, 3, 4, 5, 16])
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_a_long_dram_read_likewise(count: int, bus: int) -> None:
+    registers = " ".join(f"$$d{i}" for i in range(16))
+    lines = [*load("a", 0), f"dram[read, $$d0, a, 0, {count}], sig_done[s]", "ctx_arb[s]", *STAMP]
+    source = program(lines, declare=f".reg {registers}\n.xfer_order {registers}\n.set {registers}\n")
+    chip = OneChip({0: source}, overrides={"dram.quadword_cycles": 4, "dbus.quadword_cycles": bus})
+    assert int(chip.run(2_000)["fault"]) == 0
+    path, hardware = Path(chip.hardware), chip.hardware
+    data = path.arrival(2) + hardware["dram.activate"] + hardware["dram.cas"]
+    first = data + 4 + hardware["dram.controller_delay"]
+    granted = path.edge(max(first, first + (count - 1) * (4 - bus)))
+    assert chip.local_memory(0, 1) == [granted + count * bus + hardware["push.latency"]]
 
 
 def test_cycles_of_an_engine_sum_to_the_run() -> None:

@@ -208,6 +208,10 @@ class SBusUnit(Unit):
 
         self.push_buses[me.cluster].request(master, time, cycles, granted)
 
+    def until_reply(self, n: int, longword: int) -> int:
+        """From a service to the push request of n longwords, of which one is there every ``longword`` cycles."""
+        return max(n * longword - (n - 1) * self.hardware["sbus.longword_cycles"], longword)
+
     def can_push(self, command: Command, *, master: str) -> bool:
         """Is there room for one more push request of this master on the bus the reply will use?"""
         return self.push_buses[command.destination()[0].cluster].waiting(master) < self.hardware["sbus.push_depth"]

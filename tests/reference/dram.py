@@ -79,7 +79,7 @@ class Dram(Unit):
 
     def _enter_pull(self, command: Command) -> None:
         media = command.op == "rbuf_rd"
-        cycles = command.count * self.hardware["dbus.media_quadword_cycles" if media else "dbus.quadword_cycles"]
+        cycles = command.count * self._bus_cycles(command)
 
         def granted(time: int) -> None:
             n = 2 * command.count
@@ -92,6 +92,11 @@ class Dram(Unit):
                 self._enter_pull(self._waiting_pulls.popleft())
 
         self.pull_bus.request(self.name, command.arrival, cycles, granted)
+
+    def _bus_cycles(self, command: Command) -> int:
+        """Cycles that a quadword takes on the D bus."""
+        media = command.op in ("rbuf_rd", "tbuf_wr")
+        return self.hardware["dbus.media_quadword_cycles" if media else "dbus.quadword_cycles"]
 
     def _place(self, command: Command) -> tuple[int, int]:
         """Bank and row."""
@@ -185,7 +190,9 @@ class Dram(Unit):
         if command.pulls:
             self.complete(command, end + delay, self.counters)
         else:
-            self._push(command, start + self.hardware["dram.quadword_cycles"] + delay)
+            quadword = self.hardware["dram.quadword_cycles"]
+            overlap = (command.count - 1) * self._bus_cycles(command)
+            self._push(command, start + max(cycles - overlap, quadword) + delay)
 
     def _access(self, command: Command) -> None:
         """Read or write the memory."""
@@ -210,7 +217,7 @@ class Dram(Unit):
 
     def _push(self, command: Command, time: int) -> None:
         media = command.op == "tbuf_wr"
-        cycles = command.count * self.hardware["dbus.media_quadword_cycles" if media else "dbus.quadword_cycles"]
+        cycles = command.count * self._bus_cycles(command)
 
         def granted(grant: int) -> None:
             delivery = grant + cycles + self.hardware["push.latency"]

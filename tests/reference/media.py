@@ -95,7 +95,7 @@ class Media(SBusUnit):
         self.counters.busy += busy
         if command.returns_data:
             values = self._read(command, n)
-            self.push(command, values, now + longword + delay, self.counters, master="msf")
+            self.push(command, values, now + self.until_reply(n, longword) + delay, self.counters, master="msf")
             return
         if command.op == "fast_wr":
             self._write_register(command, command.address & 0xFFFC, command.address >> 16, now)

@@ -127,7 +127,8 @@ class Scratch(SBusUnit):
         if values is None:
             self.complete(command, now + busy + self._delay + later, counters)
         else:
-            self.push(command, values, now + longword + self._delay + later, counters, master="scratch")
+            reply = now + self.until_reply(n, longword) + self._delay + later
+            self.push(command, values, reply, counters, master="scratch")
 
     def _memory(self, command: Command, now: int) -> None:
         n = command.count

@@ -92,9 +92,8 @@ class Sram(SBusUnit):
             operand = command.data[0] if command.pulls else 0
             self.memory.write_words(address, [atomic_result(command.op, old[0], operand)])
         if command.returns_data:
-            overlap = (n - 1) * self.hardware["sbus.longword_cycles"]
-            early = max(busy - overlap, self._longword)
-            self.push(command, old, now + early + self._delay, self.counters, master=self.name)
+            reply = now + self.until_reply(n, self._longword) + self._delay
+            self.push(command, old, reply, self.counters, master=self.name)
         else:
             self.complete(command, now + busy + self._delay, self.counters)
 

@@ -58,7 +58,8 @@
     bhs[kept#]
     br[exchange#]
 same#:
-    ld_field_w_clr[other, 0011, io_ports]
+    alu_shf[other, --, B, io_ports, <<16]
+    alu_shf[other, --, B, other, >>16]
     alu[--, other, -, first]
     bhs[kept#]
 exchange#:

@@ -52,7 +52,7 @@
 //   out_chip, in_entry  registers
 //   cycles       1
 #macro entry_chip(out_chip, in_entry)
-    ld_field_w_clr[out_chip, 0001, in_entry, >>16]
+    alu_shf[out_chip, 0xFF, AND, in_entry, >>16]
 #endm
 
 // Longwords 0 to 7 of a packet's prefix, as the header of its DISPATCH message. The context sleeps until they are there.

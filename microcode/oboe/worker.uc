@@ -1,0 +1,66 @@
+// Worker: packets of the chip's flows, one at a time in each flow, through the service.
+//
+// What the service finds in registers: flow, verdict; in macros: packet.uc, and its operations, which stand before this
+// file in the program (docs/oboe.md, section 3).
+
+#include "structures.uc"
+#include "message.uc"
+#include "../lib/identity.uc"
+#ifdef ORDER_PINNED
+#include "pinned.uc"
+#else
+#include "ordered.uc"
+#endif
+
+.reg @buffers @work_ring @egress         // the same for all contexts
+.reg descriptor packet_at flow verdict
+
+#include "packet.uc"
+#include "flow_table.uc"
+
+.begin
+.reg engine context
+.state_xfer index[1] engine_index
+.state_xfer identity[3] chip_identity
+    identify(engine, context)
+    state_read[identity, chip_identity, 0, 0, 3]
+    alu[@egress, --, B, identity[IDENTITY_EGRESS]]
+#if (WORK_RINGS == 1)
+    immed[engine, (WORK_RING << 2)]
+    alu[@work_ring, --, B, engine]
+#else
+    state_read[index, engine_index, engine, 0, 1]
+    alu[engine, index[0], +, WORK_RING]
+    alu_shf[engine, --, B, engine, <<2]
+    alu[@work_ring, --, B, engine]
+#endif
+    state_base[engine, packet_buffers]
+    alu[@buffers, --, B, engine]
+.end
+    section_begin()
+
+next_packet#:
+.begin
+.reg work handle
+    section_enter(descriptor, work)
+    descriptor_place(packet_at, handle, descriptor, @buffers)
+    immed[verdict, 0]
+    flow_find(work, refused#)
+.end
+    service_packet()
+    alu[--, --, B, verdict]
+    bne[drop#]
+refused#:
+    section_send(descriptor)
+    br[next_packet#]
+
+drop#:
+.begin
+.reg handle reason
+    alu_shf[handle, --, B, descriptor, <<(32 - OFFSET_SHIFT)]
+    alu_shf[handle, --, B, handle, >>(32 - OFFSET_SHIFT)]
+    alu[reason, verdict, +, (DROP_SERVICE - 1)]
+    packet_drop(handle, reason)
+.end
+    section_skip()
+    br[next_packet#]

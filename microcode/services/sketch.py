@@ -1,7 +1,7 @@
 """Count-Min sketches: the plain one, which merges by addition, and the one with conservative update, which does not.
 
-Source: G. Cormode and S. Muthukrishnan, An Improved Data Stream Summary, J. Algorithms 55(1), 2005; conservative update:
-C. Estan and G. Varghese, New Directions in Traffic Measurement and Accounting, SIGCOMM 2002. Cells count modulo 2^32.
+Sources: G. Cormode and S. Muthukrishnan, An Improved Data Stream Summary, J. Algorithms 55(1), 2005; C. Estan and
+G. Varghese, New Directions in Traffic Measurement and Accounting, SIGCOMM 2002. Cells count modulo 2^32.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 TCP and UDP with their ports are translated; all else is dropped (`not_translated`).
 
-- A packet from an inside address to any but the external address goes out: its source becomes the external address and a port of
-  its session. A new session takes the lowest free port of its bundle: those p of 1024 to 65535 with
+- A packet from an inside address to any but the external address goes out: its source becomes the external address and
+  the port of its session. A new session takes the lowest free port of its bundle: those p of 1024 to 65535 with
   (p - 1024) mod bundles = bundle. Without one the packet is dropped (`no_port`).
 - A packet to the external address comes in: it must belong to the session that holds its destination port, by protocol
   and by the far address and port (RFC 4787 calls this filtering address and port dependent); else it is dropped

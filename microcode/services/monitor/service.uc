@@ -60,17 +60,16 @@ known#:
 // The flow's cell in each row.
 //   out_cell0 .. out_cell3  registers
 #macro sketch_cells(out_cell0, out_cell1, out_cell2, out_cell3)
-.reg hash0 hash1 hash2 row
+.reg hash0 hash1 hash2
     packet_hash(hash0, hash1, hash2)
     alu_shf[out_cell0, --, B, hash0, >>(32 - COLUMN_BITS)]
-    immed[row, 1]
-    alu_shf[row, --, B, row, <<COLUMN_BITS]
-    alu_shf[out_cell1, row, OR, hash1, >>(32 - COLUMN_BITS)]
-    alu_shf[row, --, B, row, <<1]
-    alu_shf[out_cell2, row, OR, hash2, >>(32 - COLUMN_BITS)]
-    alu_shf[row, row, OR, row, >>1]
+    alu_shf[out_cell1, --, B, hash1, >>(32 - COLUMN_BITS)]
+    alu_shf[out_cell1, out_cell1, OR, 1, <<COLUMN_BITS]
+    alu_shf[out_cell2, --, B, hash2, >>(32 - COLUMN_BITS)]
+    alu_shf[out_cell2, out_cell2, OR, 2, <<COLUMN_BITS]
     alu_shf[out_cell3, --, B, hash2, <<(32 - COLUMN_BITS)]
-    alu_shf[out_cell3, row, OR, out_cell3, >>(32 - COLUMN_BITS)]
+    alu_shf[out_cell3, --, B, out_cell3, >>(32 - COLUMN_BITS)]
+    alu_shf[out_cell3, out_cell3, OR, 3, <<COLUMN_BITS]
 #endm
 
 #macro service_packet()

@@ -19,15 +19,14 @@
 //   cycles       20
 #macro check_headers(out_options, out_header, in_type, in_length, in_frame, reason, DROP)
 .reg room total
-    immed[reason, DROP_NOT_IPV4]
-    br!=byte[in_type, 3, 0x08, DROP]
-    br!=byte[in_type, 2, 0x00, DROP]
     immed[reason, DROP_SHORT]
     alu[room, in_frame, -, (ETHERNET_BYTES + HEADER_BYTES)]
     blo[DROP], defer[2]
     alu_shf[out_options, 0xFF, AND, in_type, >>8]
     alu_shf[total, --, B, in_length, >>16]
     immed[reason, DROP_VERSION]
+    br!=byte[in_type, 3, 0x08, DROP]
+    br!=byte[in_type, 2, 0x00, DROP]
     alu[out_options, out_options, -, PLAIN_HEADER]
     blo[DROP], defer[1]
     alu[room, room, +, HEADER_BYTES]

@@ -85,6 +85,38 @@ masked#:
 .end
 #endm
 
+// The first three longwords of the hash of the packet's key.
+//   out0, out1, out2  registers
+//   cycles       9, and a read
+#macro packet_hash(out0, out1, out2)
+.begin
+.reg read $$hash[4]
+.reg place
+.sig hash_read
+    alu[place, packet_at, -, 32]
+    dram[read, $$hash[0], place, 0, 2], structure[packet_buffers], sig_done[hash_read]
+    ctx_arb[hash_read]
+    alu[out0, --, B, $$hash[1]]
+    alu[out1, --, B, $$hash[2]]
+    alu[out2, --, B, $$hash[3]]
+.end
+#endm
+
+// The packet's bundle.
+//   out          register
+//   cycles       7, and a read
+#macro packet_bundle(out)
+.begin
+.reg read $$hash[2]
+.reg place
+.sig hash_read
+    alu[place, packet_at, -, 32]
+    dram[read, $$hash[0], place, 0, 1], structure[packet_buffers], sig_done[hash_read]
+    ctx_arb[hash_read]
+    alu_shf[out, --, B, $$hash[0], >>WORK_BUNDLE]
+.end
+#endm
+
 // Where the packet came in: port of its chip.
 //   out          register
 //   cycles       3, and a read

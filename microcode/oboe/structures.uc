@@ -48,15 +48,14 @@
 .structure bundle_table element_bytes=4 count=(1 << BUNDLE_BITS) align=8 access=read sharing=chip
 
 // Why packets were dropped, the service's reasons behind Oboe's; then the events that drop none.
-#define DROP_NOT_IPV4 0
-#define DROP_SHORT 1
-#define DROP_VERSION 2
-#define DROP_CHECKSUM 3
-#define DROP_FRAGMENT 4
-#define DROP_MESSAGE 5                  // from a link, but no message this chip knows
-#define DROP_RX_ERROR 6                 // receive error, or longer than a buffer
-#define DROP_CLASSIFY_FULL 7            // the ring to classify was nearly full
-#define DROP_SERVICE 8                  // SERVICE_DROPS of them
+#define DROP_SHORT 0                    // no room for the headers, or for the length they state
+#define DROP_VERSION 1                  // no IPv4, or a header of less than five longwords
+#define DROP_CHECKSUM 2                 // of the IPv4 header
+#define DROP_FRAGMENT 3
+#define DROP_MESSAGE 4                  // from a link, but no message this chip knows
+#define DROP_RX_ERROR 5                 // receive error, or longer than a buffer
+#define DROP_CLASSIFY_FULL 6            // the ring to classify was nearly full
+#define DROP_SERVICE 7                  // SERVICE_DROPS of them
 #define EVENT_NEW_FLOW (DROP_SERVICE + SERVICE_DROPS)
 #define EVENT_EXPIRED (EVENT_NEW_FLOW + 1)
 #define EVENT_EVICTED (EVENT_NEW_FLOW + 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from ixp_emu.errors import InputError
 from oboe_runtime.config import OboeConfig
 from oboe_runtime.layout import BUNDLES, CHIPS
 
-__all__ = ["BundleTable", "Owner", "chip_identity", "chip_routes"]
+__all__ = ["BundleTable", "Owner", "chip_identity", "chip_routes", "worker_circle"]
 
 _WORKER_SHIFT, _CHIP_SHIFT = 24, 16
 _STATION = 0x0200_0000
@@ -96,3 +97,12 @@ def chip_routes(config: ClusterConfig, oboe: OboeConfig, chip: str) -> npt.NDArr
             destination >> 16,
         )
     return routes.reshape(-1)
+
+
+def worker_circle(engines: Sequence[int]) -> npt.NDArray[np.uint32]:
+    """``worker_circle``: by the number of a microengine, the next one's in bits 11:7 as INTERTHREAD_SIG has them."""
+    circle = np.zeros(8, np.uint32)
+    for place, engine in enumerate(engines):
+        following = engines[(place + 1) % len(engines)]
+        circle[engine] = (following >> 2 << 4 | following & 3) << 7
+    return circle

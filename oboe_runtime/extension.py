@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.cluster.extension import Verdict
-from oboe_runtime.bundles import BundleTable, chip_identity, chip_routes
+from oboe_runtime.bundles import BundleTable, chip_identity, chip_routes, worker_circle
 from oboe_runtime.config import PROGRAMS, OboeConfig, read_config
 from oboe_runtime.generate import worker_text
 from oboe_runtime.layout import EVENTS, HASH_MULTIPLIER, PATH_REASONS, TIMESTAMP_CYCLES, slices_per_chip
@@ -62,6 +62,7 @@ class ChipService:
             "chip_routes": chip_routes(config, oboe, self._chip),
             "bundle_table": bundles.entries(),
             "bundle_slices": bundles.slices(self._chip),
+            "worker_circle": worker_circle(config.chips[self._chip].engines.get("worker", ())),
         }
 
     def expect(self, frames: Frames) -> Outcome:

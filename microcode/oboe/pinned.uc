@@ -13,10 +13,12 @@
 
 .local_mem waiting local 32 32          // a longword a context: 8 | context behind it, or 0
 .sig turn_take, bucket_left, put_done
+#define CAM_HIT 7
 
 // Once per context.
-//   cycles       7
-#macro section_begin()
+//   in_engine, in_index  registers, not used here
+//   cycles       13
+#macro section_begin(in_engine, in_index)
 .reg context at
     local_csr_rd[active_ctx_sts]
     immed[context, 0]
@@ -32,11 +34,12 @@
     turn_begin(turn_take)
 #endm
 
-// Take a packet, and come into the section of its bucket.
+// Take a packet, and its place in the chain of its bucket.
 //   out_descriptor, out_work  registers
-//   cycles       23 and a get; 12 more where the bucket is held
-#macro section_enter(out_descriptor, out_work)
-.reg tag found context at ring
+//   out_place    register: for section_enter
+//   cycles       19 and a get; 8 more where the bucket is held
+#macro section_take(out_descriptor, out_work, out_place)
+.reg tag context at ring
 .reg read $work[2]
 .sig got
     ctx_arb[turn_take], defer[1]
@@ -48,24 +51,31 @@ poll#:
     alu[out_work, --, B, $work[1]]
     alu_shf[tag, --, B, out_work, >>WORK_BUCKET]
     alu[tag, tag, +, 1]                 // 0 is no bucket
-    cam_lookup[found, tag]
+    cam_lookup[out_place, tag]
     local_csr_rd[active_ctx_sts]
     immed[context, 0]
     alu[context, 7, AND, context]
-    br_bclr[found, 7, first#]
-    alu_shf[found, 0xF, AND, found, >>3]
-    alu_shf[at, --, B, found, <<2]
+    br_bclr[out_place, CAM_HIT, first#]
+.reg before
+    alu_shf[before, 0xF, AND, out_place, >>3]
+    alu_shf[at, --, B, before, <<2]
     alu[at, at, +, (waiting)]
     local_csr_wr[active_lm_addr_0, at]
     immed[at, 0]
-    cam_write[found, at, 0]
-    cam_write[context, tag, 0]
+    cam_write[before, at, 0]
+    nop
     alu[*l$index0, context, OR, 8]
-    turn_pass(turn_take)
-    ctx_arb[bucket_left], br[entered#]
 first#:
     cam_write[context, tag, 0]
     turn_pass(turn_take)
+#endm
+
+// Come into the section: wait for the context before in the bucket's chain.
+//   in_place     register, from section_take
+//   cycles       2 or 3
+#macro section_enter(in_place)
+    br_bclr[in_place, CAM_HIT, entered#]
+    ctx_arb[bucket_left]
 entered#:
 #endm
 

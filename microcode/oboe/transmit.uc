@@ -14,6 +14,10 @@
 
 .reg buffers tbuf_reference tbuf_control
 .reg @taken, @sent                      // elements taken; elements sent as last read; both modulo 256
+#ifdef ORDER_ORDERED
+#include "reorder.uc"
+.reg @slot
+#endif
 .reg descriptor handle port element left place flags
 .reg read $frame[2], $sequence
 .reg write $control[2], $freed
@@ -40,6 +44,9 @@
     br!=ctx[0, counted#]
     immed[@taken, 0]
     immed[@sent, 0]
+#ifdef ORDER_ORDERED
+    immed[@slot, 0]
+#endif
 counted#:
     turn_begin(turn_take)
     immed[$control[1], 0]
@@ -47,13 +54,38 @@ counted#:
 next_frame#:
     ctx_arb[turn_take]
 
-// In `take`: one context polls the ring, with one command at a time.
+// In `take`: one context polls, with one command at a time.
 poll#:
+#ifdef ORDER_ORDERED
+.begin
+.reg slot
+.state_xfer entry[2] reorder_ring
+    alu[slot, --, B, @slot]
+    state_read[entry, reorder_ring, slot, 0, 2]
+    alu[descriptor, --, B, entry[0]]
+    beq[ring#], defer[1]
+    alu[port, --, B, entry[1]]
+    immed[entry[0], 0]
+    state_write[entry, reorder_ring, slot, 0, 1]
+    alu[slot, slot, +, 1]
+    alu[--, slot, -, REORDER_SLOTS]
+    bne[next_slot#]
+    immed[slot, 0]
+next_slot#:
+    alu[@slot, --, B, slot]
+    alu_shf[--, --, B, descriptor, <<(32 - OFFSET_SHIFT)]
+    beq[poll#], defer[1]                // a mark: the packet was dropped
+    alu_shf[left, --, B, descriptor, >>16]
+    br[taken#]
+.end
+ring#:
+#endif
     scratch[get, $frame[0], (TX_RING << 2), 0, 2], structure[tx_ring], ctx_swap[got]
     alu[descriptor, --, B, $frame[0]]
     beq[poll#], defer[2]
     alu[port, --, B, $frame[1]]
     alu_shf[left, --, B, descriptor, >>16]
+taken#:
 .begin
 .reg elements in_use
     alu[elements, left, +, (ELEMENT_BYTES - 1)]

@@ -19,33 +19,35 @@
 #include "flow_table.uc"
 
 .begin
-.reg engine context
+.reg own number context value
 .state_xfer index[1] engine_index
 .state_xfer identity[3] chip_identity
-    identify(engine, context)
+    identify(own, context)
     state_read[identity, chip_identity, 0, 0, 3]
     alu[@egress, --, B, identity[IDENTITY_EGRESS]]
+    state_read[index, engine_index, own, 0, 1]
+    alu[number, --, B, index[0]]
 #if (WORK_RINGS == 1)
-    immed[engine, (WORK_RING << 2)]
-    alu[@work_ring, --, B, engine]
+    immed[value, (WORK_RING << 2)]
 #else
-    state_read[index, engine_index, engine, 0, 1]
-    alu[engine, index[0], +, WORK_RING]
-    alu_shf[engine, --, B, engine, <<2]
-    alu[@work_ring, --, B, engine]
+    alu[value, number, +, WORK_RING]
+    alu_shf[value, --, B, value, <<2]
 #endif
-    state_base[engine, packet_buffers]
-    alu[@buffers, --, B, engine]
+    alu[@work_ring, --, B, value]
+    state_base[value, packet_buffers]
+    alu[@buffers, --, B, value]
+    section_begin(own, number)
 .end
-    section_begin()
 
 next_packet#:
 .begin
-.reg work handle
-    section_enter(descriptor, work)
+.reg work place handle protocol low high ports
+    section_take(descriptor, work, place)
     descriptor_place(packet_at, handle, descriptor, @buffers)
+    flow_key(protocol, low, high, ports)
     immed[verdict, 0]
-    flow_find(work, refused#)
+    section_enter(place)
+    flow_find(work, protocol, low, high, ports, refused#)
 .end
     service_packet()
     alu[--, --, B, verdict]

@@ -20,6 +20,7 @@ PROGRAMS = {
     "classify": "builtin:oboe/classify.uc",
     "worker": "builtin:oboe/worker.uc",
     "transmit": "builtin:oboe/transmit.uc",
+    "control": "builtin:oboe/control.uc",
 }
 """The stages."""
 _MOST_WORKERS = 5
@@ -90,13 +91,14 @@ def read_config(config: ClusterConfig) -> OboeConfig:
             workers[name] = count
     if not workers:
         raise source.error(("chips",), "no chip has a worker")
-    home = table.home or next(iter(workers))
-    if home not in workers:
-        raise source.error(("oboe", "home"), f'"{home}" is no chip with a worker{did_you_mean(home, workers)}')
     directory = table.service
     if not directory.startswith(_BUILTIN):
         directory = source.absolute(("oboe", "service"), directory)
     declaration = read_declaration(directory, categories=table.categories, options=table.options)
+    _check_control(config, declaration)
+    home = table.home or next(iter(workers))
+    if home not in workers:
+        raise source.error(("oboe", "home"), f'"{home}" is no chip with a worker{did_you_mean(home, workers)}')
     return OboeConfig(
         declaration,
         table.order,
@@ -106,6 +108,19 @@ def read_config(config: ClusterConfig) -> OboeConfig:
         home,
         table.time_scale,
     )
+
+
+def _check_control(config: ClusterConfig, declaration: Declaration) -> None:
+    """States that need a control microengine have one on every working chip."""
+    needing = [state for state in declaration.states if state.category == "strict" and state.operations]
+    for name, chip in config.chips.items():
+        count = len(chip.engines.get("control", ()))
+        if count > 1 or (needing and "worker" in chip.engines and not count):
+            reason = f"state {needing[0].name} is {needing[0].category}" if needing else "it runs on one"
+            raise config.source.error(
+                ("chips", name, "engines"), f"chip {name}: control on {count} microengines; {reason}"
+                + (" and needs one" if needing else "")
+            )
 
 
 def _egress(config: ClusterConfig, chip: str, asked: int | None) -> int:

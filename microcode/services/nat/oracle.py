@@ -21,10 +21,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
 
-from microcode.services.packet import TCP, UDP, Tuple, read_packet
-from microcode.services.packet import Malformed as Malformed
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["FIRST_PORT", "LAST_PORT", "Addresses", "NatDrop", "Translator", "bundle_ports", "updated_sum"]
+from microcode.services.packet import TCP, UDP, Malformed, Tuple, read_packet
+
+__all__ = ["FIRST_PORT", "LAST_PORT", "Addresses", "NatDrop", "Translator", "bundle_ports", "free_ports", "updated_sum"]
 
 FIRST_PORT, LAST_PORT = 1024, 65535
 _ETHERNET_BYTES = 14
@@ -51,6 +53,12 @@ class Addresses:
 def bundle_ports(bundle: int, *, bundles: int) -> range:
     """The external ports that a bundle owns."""
     return range(FIRST_PORT + bundle, LAST_PORT + 1, bundles)
+
+
+def free_ports(bundles: int) -> npt.NDArray[np.uint32]:
+    """The state `ports` before the first packet: two longwords a bundle, bit s % 32 of longword s // 32 for its s-th port."""
+    masks = [(1 << len(bundle_ports(bundle, bundles=bundles))) - 1 for bundle in range(bundles)]
+    return np.array([(mask & 0xFFFF_FFFF, mask >> 32) for mask in masks], dtype=np.uint32)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """What intrusion detection must find, said independently of its microcode and of its table.
 
-Every well-formed packet is passed on unchanged. The payloads of a flow, in the order of their arrival and each direction
+Every well-formed packet is passed on unchanged. The payloads of a flow, in the order of their arrival, each direction
 for itself, are one text; a match may begin in one packet and end in a later one. An alert is one pattern that ends at
 one byte.
 """

@@ -56,7 +56,7 @@ def bundle_ports(bundle: int, *, bundles: int) -> range:
 
 
 def free_ports(bundles: int) -> npt.NDArray[np.uint32]:
-    """The state `ports` before the first packet: two longwords a bundle, bit s % 32 of longword s // 32 for its s-th port."""
+    """The state `ports` at the start: two longwords a bundle; bit s % 32 of longword s // 32 is its s-th port."""
     masks = [(1 << len(bundle_ports(bundle, bundles=bundles))) - 1 for bundle in range(bundles)]
     return np.array([(mask & 0xFFFF_FFFF, mask >> 32) for mask in masks], dtype=np.uint32)
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ixp_emu.assembler import InitialMemory, Program
 from ixp_emu.cluster.config import Chip, ClusterConfig, program_file
+from ixp_emu.cluster.extension import ClusterExtension, open_extensions
 from ixp_emu.cluster.programs import UnplacedProgram, load_program_source, service_source
 from ixp_emu.cluster.service import Service, Site, load_service
 from ixp_emu.errors import InputError
@@ -60,17 +61,24 @@ def target_of(placed: PlacedStructure) -> int:
     return _TARGETS.get(placed.location.memory, -1)
 
 
-def build_images(config: ClusterConfig) -> dict[str, ChipImage]:
+def build_images(
+    config: ClusterConfig, extensions: Mapping[str, ClusterExtension] | None = None
+) -> dict[str, ChipImage]:
     """Assemble and place the programs of every chip; chips that are alike share the work.
+
+    Parameters:
+        extensions: those of the configuration, if they are open already.
 
     Raises:
         InputError: whatever is wrong in a program, a table or the placement.
     """
+    if extensions is None:
+        extensions = open_extensions(config)
     cache: dict[Any, Any] = {}
     images: dict[str, ChipImage] = {}
     for name, chip in config.chips.items():
         try:
-            images[name] = _build_chip(config, chip, cache)
+            images[name] = _build_chip(config, chip, extensions, cache)
         except InputError as error:
             if error.file is not None:
                 raise
@@ -78,7 +86,9 @@ def build_images(config: ClusterConfig) -> dict[str, ChipImage]:
     return images
 
 
-def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> ChipImage:
+def _build_chip(
+    config: ClusterConfig, chip: Chip, extensions: Mapping[str, ClusterExtension], cache: dict[Any, Any]
+) -> ChipImage:
     services: dict[str, Service] = {}
     defines: dict[str, int | str] = {
         "PORTS": len(chip.ports),
@@ -94,16 +104,20 @@ def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> Chi
         if service is not None:
             services[name] = service
             defines.update(service.defines())
+    for name, extension in extensions.items():
+        services[name] = extension.service(chip.name)
+        defines.update(services[name].defines())
     if len(services) > 1:
         raise InputError(f"chip {chip.name}: services {', '.join(services)}; one chip runs one service")
     unplaced: dict[str, UnplacedProgram] = {}
     for name in chip.engines:
         program = config.programs[name]
         mine = {**defines, **program.define}
-        key = (program.source, tuple(sorted(mine.items())))
+        text = next((text for one in extensions.values() if (text := one.program_text(chip.name, name))), None)
+        key = (program.source, text, tuple(sorted(mine.items())))
         if key not in cache:
             cache[key] = load_program_source(
-                program.source, name=name, chip_defines=defines, own_defines=program.define
+                program.source, name=name, chip_defines=defines, own_defines=program.define, text=text
             )
         unplaced[name] = cache[key]
     merged = merge_declarations((unplaced[name].structures, engines) for name, engines in chip.engines.items())

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.cluster.counters import Counters, take_counters
 from ixp_emu.cluster.diagnosis import describe_fault, waiting_lines
 from ixp_emu.cluster.egress import EgressMatcher, EgressResult
+from ixp_emu.cluster.extension import open_extensions
 from ixp_emu.cluster.expectation import Expectation, expect
 from ixp_emu.cluster.frames import Frames
 from ixp_emu.cluster.machine import EgressLog, Machine
@@ -75,6 +77,7 @@ class RunResult:
         measured_delivered, measured_bits: frames and bits (on the wire: with preamble, FCS and gap) that left after it.
         fault: what ended the run early, None if nothing did.
         complete: every packet was delivered or lost.
+        extensions: name -> what that extension reports.
     """
 
     config: ClusterConfig
@@ -96,6 +99,7 @@ class RunResult:
     measured_bits: int
     fault: str | None
     complete: bool
+    extensions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class ClusterRun:
@@ -109,7 +113,8 @@ class ClusterRun:
 
     def __init__(self, config: ClusterConfig, *, threads: int = 1) -> None:
         self.config = config
-        self.images = build_images(config)
+        self.extensions = open_extensions(config)
+        self.images = build_images(config, self.extensions)
         admit(config, self.images)
         self.into = [read_port(text) for text in config.traffic.into]
         line = Line(bits_per_second=_LINE_BITS_PER_SECOND, clock_hz=config.hardware["me_clock_khz"] * 1_000)
@@ -119,7 +124,10 @@ class ClusterRun:
         self._check_warmup()
         self.threads = threads
         self.machine = self._new_machine()
-        self.expectation = expect(config, self.images, self.frames, self.into, self.machine.port_numbers)
+        numbers = self.machine.port_numbers
+        self.expectation = next(
+            (extension.expect(self.frames, self.into, numbers) for extension in self.extensions.values()), None
+        ) or expect(config, self.images, self.frames, self.into, numbers)
         self.wall_seconds = 0.0
         self.observer: Callable[[int, EgressLog], None] | None = None
         self._origin: Snapshot | None = None
@@ -373,7 +381,7 @@ class ClusterRun:
         egress = self.matcher.result(last_bit_in=self.last_bits_in(), warmup_packets=self.config.run.warmup_packets)
         lost, offered = self.lost(), self.entered
         fault = self.fault or self._verdict_fault(egress)
-        return RunResult(
+        result = RunResult(
             config=self.config,
             images=self.images,
             machine=self.machine,
@@ -394,6 +402,12 @@ class ClusterRun:
             fault=fault,
             complete=self.resolved >= len(self.frames),
         )
+        verdicts = {name: extension.finish(result) for name, extension in self.extensions.items()}
+        return replace(
+            result,
+            extensions={name: verdict.report for name, verdict in verdicts.items()},
+            fault=next((text for text in (fault, *(one.fault for one in verdicts.values())) if text), None),
+        )
 
     def _verdict_fault(self, egress: EgressResult) -> str | None:
         """Faults that only the egress check sees."""
@@ -410,6 +424,7 @@ class ClusterRun:
                 return f"switch {name} lost {count} packets whose address is none of its ports', {allowed} expected"
         for (chip, reason), count in sorted(self.service_drops().items()):
             allowed = self.expectation.drops.get((chip, reason), 0)
-            if count > allowed and reason in self.images[chip].service[1].drop_reasons:  # type: ignore[index]
+            service = self.images[chip].service[1]  # type: ignore[index]
+            if count > allowed and reason not in getattr(service, "overload", ()):
                 return f"chip {chip} dropped {count} packets as {reason}, {allowed} expected"
         return None

@@ -51,11 +51,8 @@ UNNAMED = "(unnamed)"
 _DATA_BUSES = ("S_{way} 0", "S_{way} 1", "D_{way}")
 
 
-def build_report(result: RunResult, *, extensions: Mapping[str, Any] | None = None) -> Report:
+def build_report(result: RunResult) -> Report:
     """The report of a run.
-
-    Parameters:
-        extensions: name -> what that extension reports.
 
     Raises:
         InternalError: numbers that must agree do not: a defect of the emulator, never of the input.
@@ -79,7 +76,7 @@ def build_report(result: RunResult, *, extensions: Mapping[str, Any] | None = No
         chips=chips,
         structures=structures,
         links=_links(result),
-        extensions=dict(extensions or {}),
+        extensions={name: dict(one) for name, one in result.extensions.items()},
     )
     check_conservation(report)
     return report

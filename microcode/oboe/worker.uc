@@ -1,0 +1,68 @@
+// Worker: packets of the chip's flows, one at a time in each flow, through the service.
+//
+// What the service finds in registers: flow, verdict; in macros: packet.uc, and its operations, which stand before this
+// file in the program (docs/oboe.md, section 3).
+
+#include "structures.uc"
+#include "message.uc"
+#include "../lib/identity.uc"
+#ifdef ORDER_PINNED
+#include "pinned.uc"
+#else
+#include "ordered.uc"
+#endif
+
+.reg @buffers @work_ring @egress         // the same for all contexts
+.reg descriptor packet_at flow verdict
+
+#include "packet.uc"
+#include "flow_table.uc"
+
+.begin
+.reg own number context value
+.state_xfer index[1] engine_index
+.state_xfer identity[3] chip_identity
+    identify(own, context)
+    state_read[identity, chip_identity, 0, 0, 3]
+    alu[@egress, --, B, identity[IDENTITY_EGRESS]]
+    state_read[index, engine_index, own, 0, 1]
+    alu[number, --, B, index[0]]
+#if (WORK_RINGS == 1)
+    immed[value, (WORK_RING << 2)]
+#else
+    alu[value, number, +, WORK_RING]
+    alu_shf[value, --, B, value, <<2]
+#endif
+    alu[@work_ring, --, B, value]
+    state_base[value, packet_buffers]
+    alu[@buffers, --, B, value]
+    section_begin(own, number)
+.end
+
+next_packet#:
+.begin
+.reg work place handle protocol low high ports
+    section_take(descriptor, work, place)
+    descriptor_place(packet_at, handle, descriptor, @buffers)
+    flow_key(protocol, low, high, ports)
+    immed[verdict, 0]
+    section_enter(place)
+    flow_find(work, protocol, low, high, ports, refused#)
+.end
+    service_packet()
+    alu[--, --, B, verdict]
+    bne[drop#]
+refused#:
+    section_send(descriptor)
+    br[next_packet#]
+
+drop#:
+.begin
+.reg handle reason
+    alu_shf[handle, --, B, descriptor, <<(32 - OFFSET_SHIFT)]
+    alu_shf[handle, --, B, handle, >>(32 - OFFSET_SHIFT)]
+    alu[reason, verdict, +, (DROP_SERVICE - 1)]
+    packet_drop(handle, reason)
+.end
+    section_skip()
+    br[next_packet#]

@@ -1,0 +1,133 @@
+"""Oboe as an extension of ixpemu: the table ``[oboe]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ixp_emu.cluster.config import ClusterConfig, Port
+from ixp_emu.cluster.extension import Verdict
+from oboe_runtime.bundles import BundleTable, chip_identity, chip_routes, worker_circle
+from oboe_runtime.config import PROGRAMS, OboeConfig, read_config
+from oboe_runtime.generate import worker_text
+from oboe_runtime.layout import EVENTS, HASH_MULTIPLIER, PATH_REASONS, TIMESTAMP_CYCLES, slices_per_chip
+
+if TYPE_CHECKING:
+    from ixp_emu.cluster.expectation import Expectation
+    from ixp_emu.cluster.frames import Frames
+    from ixp_emu.cluster.run import RunResult
+    from ixp_emu.cluster.service import Outcome
+
+__all__ = ["OBOE", "ChipService", "OboeCluster", "OboeExtension"]
+
+
+class OboeExtension:
+    """What the entry point names."""
+
+    programs: Mapping[str, str] = PROGRAMS
+
+    def open(self, config: ClusterConfig) -> OboeCluster:
+        """Oboe on a configuration. Raises InputError."""
+        return OboeCluster(config, read_config(config))
+
+
+OBOE = OboeExtension()
+
+
+class ChipService:
+    """Oboe's host half on one chip."""
+
+    drop_counters = "oboe_counters"
+    overload = ("classify_full",)
+    events = EVENTS
+
+    def __init__(self, cluster: OboeCluster, chip: str) -> None:
+        self._cluster = cluster
+        self._chip = chip
+        self.drop_reasons = (*PATH_REASONS, *cluster.oboe.declaration.drops)
+
+    def defines(self) -> Mapping[str, int]:
+        """Sizes, modes and times for the stages."""
+        return self._cluster.defines
+
+    def contents(self) -> Mapping[str, npt.NDArray[np.uint32]]:
+        """Tables of the path, and the service's."""
+        config, oboe, bundles = self._cluster.config, self._cluster.oboe, self._cluster.bundles
+        return {
+            "chip_identity": chip_identity(config, oboe, self._chip),
+            "chip_routes": chip_routes(config, oboe, self._chip),
+            "bundle_table": bundles.entries(),
+            "bundle_slices": bundles.slices(self._chip),
+            "worker_circle": worker_circle(config.chips[self._chip].engines.get("worker", ())),
+        }
+
+    def expect(self, frames: Frames) -> Outcome:
+        """Not by chip: see `OboeCluster.expect`."""
+        raise NotImplementedError
+
+
+class OboeCluster:
+    """Oboe on one configuration.
+
+    Attributes:
+        oboe: the decoded table.
+        bundles: where each lives at the start.
+    """
+
+    def __init__(self, config: ClusterConfig, oboe: OboeConfig) -> None:
+        self.config = config
+        self.oboe = oboe
+        self.bundles = BundleTable(oboe)
+
+    @cached_property
+    def defines(self) -> dict[str, int]:
+        """Symbols for all programs of all chips."""
+        declaration = self.oboe.declaration
+        steps = declaration.timeout_ms * self.config.hardware["me_clock_khz"] / self.oboe.time_scale / TIMESTAMP_CYCLES
+        return {
+            "CHIPS": len(self.oboe.chips),
+            "SLICES": slices_per_chip(len(self.oboe.workers)),
+            "SERVICE_DROPS": len(declaration.drops),
+            "FLOW_TIMEOUT": max(1, round(steps)),
+            f"ORDER_{self.oboe.order.upper()}": 1,
+            f"KEY_{declaration.flow_key.upper()}": 1,
+            **({"ON_FULL_REFUSE": 1} if declaration.on_full == "refuse" else {}),
+            **{f"HASH_MULTIPLIER_LOW_{n}": word & 0xFFFF for n, word in enumerate(HASH_MULTIPLIER)},
+            **{f"HASH_MULTIPLIER_HIGH_{n}": word >> 16 for n, word in enumerate(HASH_MULTIPLIER)},
+            **declaration.defines(),
+        }
+
+    def service(self, chip: str) -> ChipService:
+        """What the chip runs."""
+        return ChipService(self, chip)
+
+    def program_text(self, chip: str, program: str) -> str | None:
+        """The workers' program, with the service in it."""
+        if program != "worker":
+            return None
+        return worker_text(self.oboe.declaration, order=self.oboe.order)
+
+    def expect(self, frames: Frames, into: Sequence[Port], port_numbers: Mapping[Port, int]) -> Expectation:
+        """What must become of the offered frames."""
+        from oboe_runtime.expectation import expect
+
+        return expect(self.oboe, self.bundles, frames, into, port_numbers)
+
+    def finish(self, result: RunResult) -> Verdict:
+        """The report's object; the order has been checked by the run itself."""
+        owned = {name: 0 for name in self.oboe.workers}
+        for owner in self.bundles.owners:
+            owned[owner.chip] += 1
+        report: dict[str, Any] = {
+            "service": self.oboe.declaration.name,
+            "order": self.oboe.order,
+            "inversions": result.egress.reordered,
+            "time_scale": self.oboe.time_scale,
+            "states": {state.name: state.category for state in self.oboe.declaration.states},
+            "bundles": owned,
+        }
+        return Verdict(report, None)

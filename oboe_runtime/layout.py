@@ -1,0 +1,42 @@
+"""Numbers that microcode and host share; docs/oboe.md, sections 2 and 4, says what they mean."""
+
+from __future__ import annotations
+
+__all__ = [
+    "BUNDLES",
+    "CHIPS",
+    "EVENTS",
+    "HASH_MULTIPLIER",
+    "MALFORMED_REASONS",
+    "PATH_REASONS",
+    "RECORDS_PER_SLICE",
+    "TIMESTAMP_CYCLES",
+    "bundle_of",
+    "slices_per_chip",
+]
+
+CHIPS = 16
+"""Most chips of a cluster."""
+BUNDLES = 1 << 10
+RECORDS_PER_SLICE = 64
+"""16 buckets of 4."""
+TIMESTAMP_CYCLES = 16
+
+HASH_MULTIPLIER = (0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53B)
+"""Of the 128-bit hash on every chip; any numbers without structure do: here the first words of SHA-256's constants."""
+
+MALFORMED_REASONS = ("short", "version", "checksum", "fragment")
+PATH_REASONS = (*MALFORMED_REASONS, "message", "rx_error", "classify_full")
+"""Oboe's reasons to drop a packet, in the order of `oboe_counters`; the service's stand behind them."""
+EVENTS = ("new_flow", "expired", "evicted", "refused")
+"""What `oboe_counters` counts behind the reasons."""
+
+
+def bundle_of(hash_words: tuple[int, ...]) -> int:
+    """The bundle of a flow's hash."""
+    return hash_words[0] % BUNDLES
+
+
+def slices_per_chip(chips: int) -> int:
+    """Slices of the flow table on each of so many working chips: half as many again as an even share of the bundles."""
+    return -(-BUNDLES * 3 // (2 * chips))

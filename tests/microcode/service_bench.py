@@ -188,7 +188,9 @@ class Bench:
                 self.words(state.name)[...] = contents[state.name].reshape(-1, state.words)
 
     def _entries(self, state: State) -> int:
-        return state.entries or self._records
+        if state.entries is None:
+            return self._records
+        return state.entries * (BUNDLES if state.scope == "bundle" else 1)
 
     def _stride(self, state: State) -> int:
         """Elements are powers of two of bytes, in DRAM of at least 8."""

@@ -87,11 +87,12 @@ def check(traffic: Traffic, memories: dict[str, str] | None = None) -> Bench:
             assert (verdict, frame) == (0, expected)
     traffic.nat.check()
     holders = traffic.nat.holders
-    sessions = bench.words("sessions")
-    assert set(np.flatnonzero(sessions[:, 3] & LIVE).tolist()) == set(holders)
+    sessions = bench.words("sessions").reshape(BUNDLES, 64, 4)
+    live = {(slot + 1) * BUNDLES + bundle for bundle, slot in np.argwhere(sessions[:, :, 3] & LIVE).tolist()}
+    assert live == set(holders)
     for port, flow in holders.items():
         ports = flow.source_port << 16 | flow.destination_port
-        assert sessions[port].tolist() == [flow.source, flow.destination, ports, LIVE | flow.protocol]
+        assert sessions[port % BUNDLES, port // BUNDLES - 1].tolist() == [flow.source, flow.destination, ports, LIVE | flow.protocol]
         assert bench.words("flow_ports")[traffic.records[flow], 0] == port
     for port in range(1024, 65536):
         slot, bundle = divmod(port - 1024, BUNDLES)
@@ -155,6 +156,14 @@ def test_what_is_translated_at_all(flow: Tuple, body_bytes: int | None) -> None:
         frame = frame[:24] + checksum(bytes(header)) + frame[26:]
     traffic = Traffic(seed=3)
     traffic.send(frame)
+    check(traffic)
+
+
+@pytest.mark.parametrize("port", [0, 80, 1023, 1024, 65535])
+def test_packets_to_ports_without_a_session(port: int) -> None:
+    traffic = Traffic(seed=4)
+    traffic.send(traffic.frame(traffic.outgoing()))
+    assert traffic.send(frame_of(Tuple(7, int(ADDRESSES.external), 9, port, UDP))) is NatDrop.NO_SESSION
     check(traffic)
 
 

@@ -42,17 +42,17 @@ upper#:
 given#:
 end_op
 
-state_op session_open(port; inside, far, ports, protocol)
+state_op session_open(session; inside, far, ports, protocol)
     entry_write[0, inside, far, ports, protocol]
 end_op
 
-state_op session_close(port)
+state_op session_close(session)
 .reg zero
     immed[zero, 0]
     entry_write[3, zero]
 end_op
 
-state_op session_find(port; ; inside, far, ports, protocol)
+state_op session_find(session; ; inside, far, ports, protocol)
     entry_read[0, inside, far, ports, protocol]
 end_op
 

@@ -5,6 +5,7 @@
 #define TCP_NEEDED 18                   // bytes of the transport, the checksum included
 #define UDP_NEEDED 8
 #define BUNDLE_BITS 10                  // port = (slot + 1) x 1024 + bundle
+#define SLOT_BITS 6
 #define NO_SLOT 63
 #define LIVE 31
 
@@ -16,20 +17,28 @@
     immed_w1[out, (((VALUE) >> 16) & 0xFFFF)]
 #endm
 
+// The session that a port belongs to.
+//   out_session, out_bundle, out_slot  registers; the slot is negative for a port below 1024
+//   in_port      register, bits 31:16 are 0
+#macro session_of(out_session, out_bundle, out_slot, in_port)
+    alu_shf[out_slot, --, B, in_port, >>BUNDLE_BITS]
+    alu_shf[out_bundle, --, B, out_slot, <<BUNDLE_BITS]
+    alu[out_bundle, in_port, -, out_bundle]
+    alu[out_slot, out_slot, -, 1]
+    alu_shf[out_session, out_slot, OR, out_bundle, <<SLOT_BITS]
+#endm
+
 #macro service_new_flow()
     flow_port_set(flow, 0)
 #endm
 
 #macro service_evict()
-.reg port bundle slot
+.reg port bundle slot session
     flow_port_get(flow, port)
     alu[--, --, B, port]
     beq[closed#]
-    session_close(port)
-    alu_shf[slot, --, B, port, >>BUNDLE_BITS]
-    alu_shf[bundle, --, B, slot, <<BUNDLE_BITS]
-    alu[bundle, port, -, bundle]
-    alu[slot, slot, -, 1]
+    session_of(session, bundle, slot, port)
+    session_close(session)
     port_give(bundle, slot)
 closed#:
 #endm
@@ -59,7 +68,7 @@ ported#:
 //   in_...       registers: key
 //   NONE         label to branch to if the bundle has no port left
 #macro outgoing_port(out_port, in_source, in_destination, in_ports, in_protocol, NONE)
-.reg bundle slot live
+.reg bundle slot live session
     flow_port_get(flow, out_port)
     alu[--, --, B, out_port]
     bne[open#]
@@ -67,12 +76,13 @@ ported#:
     port_take(bundle, slot)
     alu[--, slot, -, NO_SLOT]
     beq[NONE]
+    alu_shf[session, slot, OR, bundle, <<SLOT_BITS]
     alu[slot, slot, +, 1]
     alu_shf[out_port, --, B, slot, <<BUNDLE_BITS]
     alu[out_port, out_port, +, bundle]
     ld_field_w_clr[live, 0001, in_protocol]
     alu_shf[live, live, OR, 1, <<LIVE]
-    session_open(out_port, in_source, in_destination, in_ports, live)
+    session_open(session, in_source, in_destination, in_ports, live)
     flow_port_set(flow, out_port)
 open#:
 #endm
@@ -82,9 +92,12 @@ open#:
 //   in_...       registers: key
 //   NONE         label to branch to if it belongs to none
 #macro incoming_session(out_address, out_port, in_source, in_ports, in_protocol, NONE)
-.reg port far ports live
+.reg port far ports live session
     ld_field_w_clr[port, 0011, in_ports]
-    session_find(port, out_address, far, ports, live)
+    session_of(session, far, live, port)
+    alu[--, --, B, live]
+    bmi[NONE]
+    session_find(session, out_address, far, ports, live)
     br_bclr[live, LIVE, NONE]
     alu_shf[live, live, AND~, 1, <<LIVE]
     ld_field_w_clr[port, 0001, in_protocol]

@@ -11,10 +11,11 @@ from ixp_emu.cluster.egress import ExpectedFrames
 from ixp_emu.cluster.expectation import Expectation
 from ixp_emu.cluster.frames import Frames
 from microcode.services.flow_hash import hash_128
-from microcode.services.packet import Malformed, Packet, Tuple, read_packet
+from microcode.services.packet import Malformed, Tuple, read_packet
 from oboe_runtime.bundles import BundleTable
 from oboe_runtime.config import OboeConfig
 from oboe_runtime.layout import HASH_MULTIPLIER, bundle_of
+from oboe_runtime.oracle import Arrival, load_oracle
 
 __all__ = ["expect", "hash_of_flow"]
 
@@ -31,33 +32,47 @@ def hash_of_flow(flow: Tuple, flow_key: str) -> tuple[int, int, int, int]:
 def expect(
     oboe: OboeConfig, bundles: BundleTable, frames: Frames, into: Sequence[Port], port_numbers: Mapping[Port, int]
 ) -> Expectation:
-    """The expectation for a static bundle table.
+    """The expectation for a static bundle table: packets are shown to the service in their order of arrival.
 
     Parameters:
         frames: ``port`` indexes ``into``.
         port_numbers: port -> number over the cluster.
     """
-    bundle: dict[Tuple, int] = {}
+    oracle = load_oracle(oboe.declaration)
+    hashes: dict[Tuple, tuple[int, int, int, int]] = {}
     kept: list[int] = []
     ports: list[int] = []
+    leaving: list[bytes] = []
     drops: dict[tuple[str, str], int] = {}
-    for index in range(len(frames)):
-        packet = read_packet(frames.bytes_of(index))
+    for index in np.argsort(frames.arrival, kind="stable").tolist():
+        frame, port = frames.bytes_of(index), into[int(frames.port[index])]
+        packet = read_packet(frame)
         if isinstance(packet, Malformed):
-            key = (into[int(frames.port[index])].chip, packet.value)
+            key = (port.chip, packet.value)
             drops[key] = drops.get(key, 0) + 1
             continue
-        assert isinstance(packet, Packet)
-        if packet.flow not in bundle:
-            bundle[packet.flow] = bundle_of(hash_of_flow(packet.flow, oboe.declaration.flow_key))
-        chip = bundles.owners[bundle[packet.flow]].chip
+        words = hashes.get(packet.flow)
+        if words is None:
+            words = hashes[packet.flow] = hash_of_flow(packet.flow, oboe.declaration.flow_key)
+        bundle = bundle_of(words)
+        chip = bundles.owners[bundle].chip
+        treated = oracle.work(Arrival(frame, packet, words, bundle, port.chip, port.number))
+        if treated.drop is not None:
+            drops[chip, treated.drop] = drops.get((chip, treated.drop), 0) + 1
+            continue
         kept.append(index)
         ports.append(port_numbers[Port(chip, oboe.egress[chip])])
+        leaving.append(treated.frame)
     rows = np.array(kept, np.int64)
-    leaving = ExpectedFrames(
-        digest=frames.digests()[rows],
-        port=np.array(ports, np.uint16),
-        flow=frames.flow[rows],
-        input=rows,
+    order = np.argsort(rows, kind="stable")
+    digests = Frames.from_bytes(leaving).digests()
+    return Expectation(
+        ExpectedFrames(
+            digest=digests[order],
+            port=np.array(ports, np.uint16)[order],
+            flow=frames.flow[rows[order]],
+            input=rows[order],
+        ),
+        drops,
+        {},
     )
-    return Expectation(leaving, drops, {})

@@ -14,6 +14,7 @@ from ixp_emu.cluster.extension import Verdict
 from oboe_runtime.bundles import BundleTable, chip_identity, chip_routes, worker_circle
 from oboe_runtime.config import PROGRAMS, OboeConfig, read_config
 from oboe_runtime.generate import worker_text
+from oboe_runtime.oracle import Oracle, load_oracle
 from oboe_runtime.layout import EVENTS, HASH_MULTIPLIER, PATH_REASONS, TIMESTAMP_CYCLES, slices_per_chip
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class ChipService:
             "bundle_table": bundles.entries(),
             "bundle_slices": bundles.slices(self._chip),
             "worker_circle": worker_circle(config.chips[self._chip].engines.get("worker", ())),
+            **self._cluster.oracle.contents(),
         }
 
     def expect(self, frames: Frames) -> Outcome:
@@ -84,6 +86,11 @@ class OboeCluster:
         self.bundles = BundleTable(oboe)
 
     @cached_property
+    def oracle(self) -> Oracle:
+        """The service's oracle, for what its states begin with."""
+        return load_oracle(self.oboe.declaration)
+
+    @cached_property
     def defines(self) -> dict[str, int]:
         """Symbols for all programs of all chips."""
         declaration = self.oboe.declaration
@@ -95,6 +102,7 @@ class OboeCluster:
             "FLOW_TIMEOUT": max(1, round(steps)),
             f"ORDER_{self.oboe.order.upper()}": 1,
             f"KEY_{declaration.flow_key.upper()}": 1,
+            **({"LOCKS_BUNDLES": 1} if declaration.locks_bundles else {}),
             **({"ON_FULL_REFUSE": 1} if declaration.on_full == "refuse" else {}),
             **{f"HASH_MULTIPLIER_LOW_{n}": word & 0xFFFF for n, word in enumerate(HASH_MULTIPLIER)},
             **{f"HASH_MULTIPLIER_HIGH_{n}": word >> 16 for n, word in enumerate(HASH_MULTIPLIER)},

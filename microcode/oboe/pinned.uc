@@ -14,6 +14,11 @@
 .local_mem waiting local 32 32          // a longword a context: 8 | context behind it, or 0
 .sig turn_take, bucket_left, put_done
 #define CAM_HIT 7
+#ifdef LOCKS_BUNDLES
+#define SECTION_SHIFT WORK_BUNDLE       // flows of one bundle share state: a section is a bundle's
+#else
+#define SECTION_SHIFT WORK_BUCKET
+#endif
 
 // Once per context.
 //   in_engine, in_index  registers, not used here
@@ -49,7 +54,7 @@ poll#:
     alu[out_descriptor, --, B, $work[0]]
     beq[poll#]
     alu[out_work, --, B, $work[1]]
-    alu_shf[tag, --, B, out_work, >>WORK_BUCKET]
+    alu_shf[tag, --, B, out_work, >>SECTION_SHIFT]
     alu[tag, tag, +, 1]                 // 0 is no bucket
     cam_lookup[out_place, tag]
     local_csr_rd[active_ctx_sts]

@@ -92,7 +92,12 @@ def check(traffic: Traffic, memories: dict[str, str] | None = None) -> Bench:
     assert live == set(holders)
     for port, flow in holders.items():
         ports = flow.source_port << 16 | flow.destination_port
-        assert sessions[port % BUNDLES, port // BUNDLES - 1].tolist() == [flow.source, flow.destination, ports, LIVE | flow.protocol]
+        assert sessions[port % BUNDLES, port // BUNDLES - 1].tolist() == [
+            flow.source,
+            flow.destination,
+            ports,
+            LIVE | flow.protocol,
+        ]
         assert bench.words("flow_ports")[traffic.records[flow], 0] == port
     for port in range(1024, 65536):
         slot, bundle = divmod(port - 1024, BUNDLES)

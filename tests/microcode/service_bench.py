@@ -1,7 +1,7 @@
 """A service's source alone on one microengine: its operations inline, its packets from a list in memory.
 
-Stands in for the path: the macros of the contract (docs/oboe.md, 3) in their simplest form, one context, frames in SRAM.
-Records, hashes and bundles are given, so that what is tested is the service.
+Stands in for the path: the macros of the contract (docs/oboe.md, 3) in their simplest form, one context, frames in
+SRAM. Records, hashes and bundles are given, so that what is tested is the service.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STATES = {"sram0": 0x60_0000, "sram1": 0, "scratch": 0, "dram": 0, "local": 0}
 _NEW, _EVICT = 1, 2
 _CYCLES_PER_PACKET = 200_000
 
-_PATH = f"""
+_PATH = """
 .reg item frame flow verdict left result what
 .reg read $work[4]
 .reg write $result
@@ -188,7 +188,9 @@ class Bench:
                 self.words(state.name)[...] = contents[state.name].reshape(-1, state.words)
 
     def _entries(self, state: State) -> int:
-        return state.entries or self._records
+        if state.entries is None:
+            return self._records
+        return state.entries * (BUNDLES if state.scope == "bundle" else 1)
 
     def _stride(self, state: State) -> int:
         """Elements are powers of two of bytes, in DRAM of at least 8."""

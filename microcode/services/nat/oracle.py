@@ -16,15 +16,32 @@ becomes 0 is sent as 0xFFFF (RFC 768).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
 
-from microcode.services.packet import TCP, UDP, Tuple, read_packet
-from microcode.services.packet import Malformed as Malformed
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["FIRST_PORT", "LAST_PORT", "Addresses", "NatDrop", "Translator", "bundle_ports", "updated_sum"]
+from microcode.services.packet import TCP, UDP, Malformed, Tuple, read_packet
+from oboe_runtime.declaration import Declaration
+from oboe_runtime.layout import BUNDLES
+from oboe_runtime.observed import Observed, differing_entries, differing_flows
+from oboe_runtime.oracle import Arrival, Treatment
+
+__all__ = [
+    "FIRST_PORT",
+    "LAST_PORT",
+    "Addresses",
+    "NatDrop",
+    "NatOracle",
+    "Translator",
+    "bundle_ports",
+    "free_ports",
+    "open_oracle",
+    "updated_sum",
+]
 
 FIRST_PORT, LAST_PORT = 1024, 65535
 _ETHERNET_BYTES = 14
@@ -51,6 +68,12 @@ class Addresses:
 def bundle_ports(bundle: int, *, bundles: int) -> range:
     """The external ports that a bundle owns."""
     return range(FIRST_PORT + bundle, LAST_PORT + 1, bundles)
+
+
+def free_ports(bundles: int) -> npt.NDArray[np.uint32]:
+    """The state `ports` at the start: two longwords a bundle; bit s % 32 of longword s // 32 is its s-th port."""
+    masks = [(1 << len(bundle_ports(bundle, bundles=bundles))) - 1 for bundle in range(bundles)]
+    return np.array([(mask & 0xFFFF_FFFF, mask >> 32) for mask in masks], dtype=np.uint32)
 
 
 @dataclass(slots=True)
@@ -113,6 +136,59 @@ class Translator:
         assert {flow: port for port, flow in self.holders.items()} == self.sessions
         for flow, port in self.sessions.items():
             assert port in bundle_ports(self.bundle_of(flow), bundles=self.bundles)
+
+
+_LIVE = 1 << 31
+
+
+class NatOracle:
+    """Translation behind the protocol of oracles."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._bundles: dict[Tuple, int] = {}
+        self.translator = Translator(addresses, bundles=BUNDLES, bundle_of=self._bundles.__getitem__)
+
+    def contents(self) -> Mapping[str, npt.NDArray[np.uint32]]:
+        """All ports are free."""
+        return {"ports": free_ports(BUNDLES).reshape(-1)}
+
+    def work(self, arrival: Arrival) -> Treatment:
+        """Translate a packet; those of a bundle in the order of the service."""
+        self._bundles[arrival.packet.flow] = arrival.bundle
+        result = self.translator.translate(arrival.frame)
+        return Treatment(arrival.frame, result.value) if isinstance(result, NatDrop) else Treatment(result)
+
+    def differences(self, observed: Observed) -> list[str]:
+        """Every session in its place, every other port free."""
+        self.translator.check()
+        texts: list[str] = []
+        holders = self.translator.holders
+        if "ports" in observed.entries:
+            pool = free_ports(BUNDLES)
+            for port in holders:
+                slot, bundle = divmod(port - FIRST_PORT, BUNDLES)
+                pool[bundle, slot // 32] &= ~np.uint32(1 << slot % 32)
+            texts += differing_entries("ports", observed.entries["ports"], pool)
+        if "sessions" in observed.entries:
+            sessions = observed.entries["sessions"].copy()
+            sessions[(sessions[:, 3] & _LIVE) == 0] = 0  # what closed sessions leave behind
+            expected = np.zeros_like(sessions)
+            for port, flow in holders.items():
+                slot, bundle = divmod(port - FIRST_PORT, BUNDLES)
+                ports = flow.source_port << 16 | flow.destination_port
+                row = len(sessions) // BUNDLES * bundle + slot
+                expected[row] = flow.source, flow.destination, ports, _LIVE | flow.protocol
+            texts += differing_entries("sessions", sessions, expected)
+        if "flow_ports" in observed.flows:
+            ports_of = {flow: (self.translator.sessions.get(flow, 0),) for flow in self._bundles}
+            texts += differing_flows("flow_ports", observed.flows["flow_ports"], ports_of)
+        return texts
+
+
+def open_oracle(declaration: Declaration) -> NatOracle:
+    """The oracle with the options in force."""
+    options = declaration.options
+    return NatOracle(Addresses(IPv4Network(str(options["inside"])), IPv4Address(str(options["external"]))))
 
 
 def _rewritten(frame: bytes, header_bytes: int, protocol: int, outgoing: bool, address: int, port: int) -> bytes:

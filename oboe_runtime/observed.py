@@ -1,0 +1,62 @@
+"""What the states of a service hold, as its oracle judges them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from microcode.services.packet import Tuple
+
+__all__ = ["Observed", "differing_entries", "differing_flows"]
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Observed:
+    """States at the end of a run.
+
+    Attributes:
+        flows: per_flow state -> canonical key -> the longwords of the flow's entry.
+        entries: other states -> entries x words, the partials of all chips merged.
+        in_order: whether operations of different flows were done in the order in which the oracle was shown packets.
+    """
+
+    flows: Mapping[str, Mapping[Tuple, Sequence[int]]] = field(default_factory=dict)
+    entries: Mapping[str, npt.NDArray[np.uint32]] = field(default_factory=dict)
+    in_order: bool = False
+
+
+def differing_flows(
+    state: str, observed: Mapping[Tuple, Sequence[int]], expected: Mapping[Tuple, Sequence[int]]
+) -> list[str]:
+    """The first flows whose entries are not as expected, in words."""
+    texts = [
+        f"{state} of {tuple(key)}: {_text(observed.get(key))}, expected {_text(expected.get(key))}"
+        for key in sorted({*observed, *expected})
+        if _text(observed.get(key)) != _text(expected.get(key))
+    ]
+    return _shortened(texts, "flows")
+
+
+def differing_entries(state: str, observed: npt.NDArray[np.uint32], expected: npt.NDArray[np.uint32]) -> list[str]:
+    """The first entries that are not as expected, in words; both are entries x words."""
+    wrong = np.flatnonzero((observed != expected).any(axis=1))
+    return _shortened(
+        [
+            f"{state}[{n}]: {_text(observed[n].tolist())}, expected {_text(expected[n].tolist())}"
+            for n in wrong.tolist()
+        ],
+        "entries",
+    )
+
+
+def _text(words: Sequence[int] | None) -> str:
+    return "no entry" if words is None else " ".join(str(int(word)) for word in words)
+
+
+def _shortened(texts: list[str], what: str) -> list[str]:
+    return texts if len(texts) <= _SHOWN else [*texts[:_SHOWN], f"and {len(texts) - _SHOWN:,} more {what}"]

@@ -89,13 +89,16 @@ def read_config(config: ClusterConfig) -> OboeConfig:
             )
         if count:
             workers[name] = count
+        if len(chip.engines.get("control", ())) > 1:
+            raise source.error(
+                ("chips", name, "engines", "control"), f"chip {name}: control runs on one microengine at most"
+            )
     if not workers:
         raise source.error(("chips",), "no chip has a worker")
     directory = table.service
     if not directory.startswith(_BUILTIN):
         directory = source.absolute(("oboe", "service"), directory)
     declaration = read_declaration(directory, categories=table.categories, options=table.options)
-    _check_control(config, declaration)
     home = table.home or next(iter(workers))
     if home not in workers:
         raise source.error(("oboe", "home"), f'"{home}" is no chip with a worker{did_you_mean(home, workers)}')
@@ -108,19 +111,6 @@ def read_config(config: ClusterConfig) -> OboeConfig:
         home,
         table.time_scale,
     )
-
-
-def _check_control(config: ClusterConfig, declaration: Declaration) -> None:
-    """States that need a control microengine have one on every working chip."""
-    needing = [state for state in declaration.states if state.category == "strict" and state.operations]
-    for name, chip in config.chips.items():
-        count = len(chip.engines.get("control", ()))
-        if count > 1 or (needing and "worker" in chip.engines and not count):
-            reason = f"state {needing[0].name} is {needing[0].category}" if needing else "it runs on one"
-            raise config.source.error(
-                ("chips", name, "engines"), f"chip {name}: control on {count} microengines; {reason}"
-                + (" and needs one" if needing else "")
-            )
 
 
 def _egress(config: ClusterConfig, chip: str, asked: int | None) -> int:

@@ -34,7 +34,7 @@ def worker_text(declaration: Declaration, *, order: str) -> str:
     for state in declaration.states:
         for operation in state.operations:
             strict = state.category == "strict"
-            lines += _stub(operation, numbers[operation.name]) if strict else _inline(state, operation)
+            lines += _stub(state, operation, numbers[operation.name]) if strict else _inline(state, operation)
     lines += [f'#include "{declaration.directory}/service.uc"', '#include "builtin:oboe/worker.uc"', ""]
     return "\n".join(lines)
 
@@ -98,9 +98,12 @@ def _inline(state: State, operation: Operation) -> Iterator[str]:
     yield "#endm"
 
 
-def _stub(operation: Operation, number: int) -> Iterator[str]:
+def _stub(state: State, operation: Operation, number: int) -> Iterator[str]:
     """The operation as a macro that asks the server."""
     yield f"#macro {operation.name}({', '.join((operation.entry, *operation.inputs, *operation.outputs))})"
+    yield "#ifndef ENGINES_CONTROL"
+    yield f'#error "state {state.name} is strict: it needs a microengine for control"'
+    yield "#endif"
     yield ".begin"
     yield ".reg caller__ reply__"
     yield ".reg write $request__[8]"

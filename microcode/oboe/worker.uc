@@ -25,7 +25,7 @@
     identify(own, context)
     state_read[identity, chip_identity, 0, 0, 3]
     alu[@egress, --, B, identity[IDENTITY_EGRESS]]
-#ifdef ENGINES_CONTROL
+#ifdef OBOE_REQUEST_UC
     alu[value, --, B, identity[IDENTITY_CHIP]]
     requests_begin(own, value)
 #endif

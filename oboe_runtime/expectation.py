@@ -15,7 +15,7 @@ from microcode.services.packet import Malformed, Tuple, read_packet
 from oboe_runtime.bundles import BundleTable
 from oboe_runtime.config import OboeConfig
 from oboe_runtime.layout import HASH_MULTIPLIER, bundle_of
-from oboe_runtime.oracle import Arrival, load_oracle
+from oboe_runtime.oracle import Arrival, Oracle
 
 __all__ = ["expect", "hash_of_flow"]
 
@@ -30,15 +30,20 @@ def hash_of_flow(flow: Tuple, flow_key: str) -> tuple[int, int, int, int]:
 
 
 def expect(
-    oboe: OboeConfig, bundles: BundleTable, frames: Frames, into: Sequence[Port], port_numbers: Mapping[Port, int]
+    oboe: OboeConfig,
+    bundles: BundleTable,
+    oracle: Oracle,
+    frames: Frames,
+    into: Sequence[Port],
+    port_numbers: Mapping[Port, int],
 ) -> Expectation:
     """The expectation for a static bundle table: packets are shown to the service in their order of arrival.
 
     Parameters:
+        oracle: a new one; it is shown all well-formed packets.
         frames: ``port`` indexes ``into``.
         port_numbers: port -> number over the cluster.
     """
-    oracle = load_oracle(oboe.declaration)
     hashes: dict[Tuple, tuple[int, int, int, int]] = {}
     kept: list[int] = []
     ports: list[int] = []

@@ -14,8 +14,9 @@ from ixp_emu.cluster.extension import Verdict
 from oboe_runtime.bundles import BundleTable, chip_identity, chip_routes, worker_circle
 from oboe_runtime.config import PROGRAMS, OboeConfig, read_config
 from oboe_runtime.generate import worker_text
-from oboe_runtime.oracle import Oracle, load_oracle
+from oboe_runtime.judge import judge
 from oboe_runtime.layout import EVENTS, HASH_MULTIPLIER, PATH_REASONS, TIMESTAMP_CYCLES, slices_per_chip
+from oboe_runtime.oracle import Oracle, load_oracle
 
 if TYPE_CHECKING:
     from ixp_emu.cluster.expectation import Expectation
@@ -84,6 +85,7 @@ class OboeCluster:
         self.config = config
         self.oboe = oboe
         self.bundles = BundleTable(oboe)
+        self._shown: Oracle | None = None
 
     @cached_property
     def oracle(self) -> Oracle:
@@ -123,11 +125,12 @@ class OboeCluster:
         """What must become of the offered frames."""
         from oboe_runtime.expectation import expect
 
-        return expect(self.oboe, self.bundles, frames, into, port_numbers)
+        self._shown = load_oracle(self.oboe.declaration)
+        return expect(self.oboe, self.bundles, self._shown, frames, into, port_numbers)
 
     def finish(self, result: RunResult) -> Verdict:
         """The report's object; the order has been checked by the run itself."""
-        owned = {name: 0 for name in self.oboe.workers}
+        owned = dict.fromkeys(self.oboe.workers, 0)
         for owner in self.bundles.owners:
             owned[owner.chip] += 1
         report: dict[str, Any] = {
@@ -138,4 +141,13 @@ class OboeCluster:
             "states": {state.name: state.category for state in self.oboe.declaration.states},
             "bundles": owned,
         }
-        return Verdict(report, None)
+        if self._shown is None:
+            return Verdict(report, None)
+        judgement = judge(self._shown, result, self.oboe, self.bundles)
+        report |= {
+            "judged": list(judgement.states),
+            "unjudged": judgement.unjudged,
+            "differences": list(judgement.differences),
+        }
+        wrong = judgement.differences
+        return Verdict(report, f"states are not what the service's oracle says: {wrong[0]}" if wrong else None)

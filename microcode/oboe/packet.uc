@@ -53,10 +53,9 @@
 #endif
     alu[$$packet[0], --, B, in]
     alu[$$packet[1], --, B, in]
-    immed[mask, 0x10F0, <<8]            // use the byte mask: the quadword's upper half
-    br_bclr[place, 2, masked#], defer[1]
-    alu_shf[mask, mask, AND~, 0xF, <<16]
-    immed[mask, 0x10F0, <<8]
+    immed[mask, 0x10F0, <<8]            // use the byte mask: bytes 0 to 3 of the quadword
+    br_bclr[place, 2, masked#]
+    immed[mask, 0x1F00, <<8]            // bytes 4 to 7
 masked#:
     alu[--, --, B, mask]
     dram[write, $$packet[0], packet_at, place, 1], structure[packet_buffers], indirect_ref, sig_done[packet_written]

@@ -57,10 +57,10 @@ class BundleTable:
 
 
 def chip_identity(config: ClusterConfig, oboe: OboeConfig, chip: str) -> npt.NDArray[np.uint32]:
-    """``chip_identity``: number, ports with a cable, egress port, 0."""
+    """``chip_identity``: number, ports with a cable, egress port, number of the home."""
     wiring = config.wiring()
     cabled = sum(1 << port.number for port in {*wiring.far_end, *wiring.switch_of} if port.chip == chip)
-    return np.array([oboe.chips.index(chip), cabled, oboe.egress.get(chip, 0), 0], np.uint32)
+    return np.array([oboe.chips.index(chip), cabled, oboe.egress.get(chip, 0), oboe.chips.index(oboe.home)], np.uint32)
 
 
 def chip_routes(config: ClusterConfig, oboe: OboeConfig, chip: str) -> npt.NDArray[np.uint32]:

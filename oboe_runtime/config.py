@@ -20,6 +20,7 @@ PROGRAMS = {
     "classify": "builtin:oboe/classify.uc",
     "worker": "builtin:oboe/worker.uc",
     "transmit": "builtin:oboe/transmit.uc",
+    "control": "builtin:oboe/control.uc",
 }
 """The stages."""
 _MOST_WORKERS = 5
@@ -88,15 +89,19 @@ def read_config(config: ClusterConfig) -> OboeConfig:
             )
         if count:
             workers[name] = count
+        if len(chip.engines.get("control", ())) > 1:
+            raise source.error(
+                ("chips", name, "engines", "control"), f"chip {name}: control runs on one microengine at most"
+            )
     if not workers:
         raise source.error(("chips",), "no chip has a worker")
-    home = table.home or next(iter(workers))
-    if home not in workers:
-        raise source.error(("oboe", "home"), f'"{home}" is no chip with a worker{did_you_mean(home, workers)}')
     directory = table.service
     if not directory.startswith(_BUILTIN):
         directory = source.absolute(("oboe", "service"), directory)
     declaration = read_declaration(directory, categories=table.categories, options=table.options)
+    home = table.home or next(iter(workers))
+    if home not in workers:
+        raise source.error(("oboe", "home"), f'"{home}" is no chip with a worker{did_you_mean(home, workers)}')
     return OboeConfig(
         declaration,
         table.order,

@@ -13,7 +13,7 @@ from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.cluster.extension import Verdict
 from oboe_runtime.bundles import BundleTable, chip_identity, chip_routes, worker_circle
 from oboe_runtime.config import PROGRAMS, OboeConfig, read_config
-from oboe_runtime.generate import worker_text
+from oboe_runtime.generate import control_text, worker_text
 from oboe_runtime.judge import judge
 from oboe_runtime.layout import EVENTS, HASH_MULTIPLIER, PATH_REASONS, TIMESTAMP_CYCLES, slices_per_chip
 from oboe_runtime.oracle import Oracle, load_oracle
@@ -116,10 +116,12 @@ class OboeCluster:
         return ChipService(self, chip)
 
     def program_text(self, chip: str, program: str) -> str | None:
-        """The workers' program, with the service in it."""
-        if program != "worker":
-            return None
-        return worker_text(self.oboe.declaration, order=self.oboe.order)
+        """The programs that hold parts of the service."""
+        if program == "worker":
+            return worker_text(self.oboe.declaration, order=self.oboe.order)
+        if program == "control":
+            return control_text(self.oboe.declaration, order=self.oboe.order)
+        return None
 
     def expect(self, frames: Frames, into: Sequence[Port], port_numbers: Mapping[Port, int]) -> Expectation:
         """What must become of the offered frames."""

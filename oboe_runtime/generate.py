@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from oboe_runtime.declaration import Declaration, EntryAccess, Operation, State, entry_access
 from oboe_runtime.layout import BUNDLES
+from oboe_runtime.operations import MOST_OPERANDS
 
-__all__ = ["structure_of", "worker_text"]
+__all__ = ["control_text", "strict_operations", "structure_of", "worker_text"]
 
 _ACCESS = {
     "read_only": "read",
@@ -26,12 +27,46 @@ _ACCESS = {
 def worker_text(declaration: Declaration, *, order: str) -> str:
     """The program of the workers."""
     lines = ['#include "builtin:oboe/structures.uc"']
-    lines += [structure_of(state, order=order) for state in declaration.states]
+    if strict_operations(declaration):
+        lines += ['#include "builtin:lib/identity.uc"', '#include "builtin:oboe/request.uc"']
+    lines += [structure_of(state, order=order) for state in declaration.states if state.category != "strict"]
+    numbers = {operation.name: number for number, (_, operation) in enumerate(strict_operations(declaration))}
     for state in declaration.states:
         for operation in state.operations:
-            lines += _inline(state, operation)
+            strict = state.category == "strict"
+            lines += _stub(state, operation, numbers[operation.name]) if strict else _inline(state, operation)
     lines += [f'#include "{declaration.directory}/service.uc"', '#include "builtin:oboe/worker.uc"', ""]
     return "\n".join(lines)
+
+
+def control_text(declaration: Declaration, *, order: str) -> str:
+    """The program of control, with the strict operations in its server."""
+    lines = ['#include "builtin:oboe/structures.uc"']
+    strict = strict_operations(declaration)
+    lines += [structure_of(state, order=order) for state in declaration.states if state.category == "strict"]
+    for state, operation in strict:
+        lines += _inline(state, operation)
+    names = [f"{kind}{number}" for kind in ("input", "output") for number in range(MOST_OPERANDS)]
+    lines.append(f"#macro strict_operation(operation, entry, {', '.join(names)})")
+    if len(strict) > 1:
+        labels = [f"to_{number}#" for number in range(len(strict))]
+        lines += [f"jump[operation, to_0#], targets[{', '.join(labels)}]"]
+        lines += [f"{label}: br[do_{number}#]" for number, label in enumerate(labels)]
+    for number, (_, operation) in enumerate(strict):
+        operands = [*names[: len(operation.inputs)], *names[MOST_OPERANDS:][: len(operation.outputs)]]
+        lines += [f"do_{number}#:", f"{operation.name}({', '.join(['entry', *operands])})", "br[done#]"]
+    lines += ["done#:", "#endm", '#include "builtin:oboe/control.uc"', ""]
+    return "\n".join(lines)
+
+
+def strict_operations(declaration: Declaration) -> list[tuple[State, Operation]]:
+    """The operations that the server runs; the position is an operation's number."""
+    return [
+        (state, operation)
+        for state in declaration.states
+        if state.category == "strict"
+        for operation in state.operations
+    ]
 
 
 def structure_of(state: State, *, order: str) -> str:
@@ -59,6 +94,38 @@ def _inline(state: State, operation: Operation) -> Iterator[str]:
             yield line
         else:
             yield from _access(state, access, access.entry or operation.entry)
+    yield ".end"
+    yield "#endm"
+
+
+def _stub(state: State, operation: Operation, number: int) -> Iterator[str]:
+    """The operation as a macro that asks the server."""
+    yield f"#macro {operation.name}({', '.join((operation.entry, *operation.inputs, *operation.outputs))})"
+    yield "#ifndef ENGINES_CONTROL"
+    yield f'#error "state {state.name} is strict: it needs a microengine for control"'
+    yield "#endif"
+    yield ".begin"
+    yield ".reg caller__ reply__"
+    yield ".reg write $request__[8]"
+    yield ".sig request_put__, replied__"
+    yield f"request_caller(caller__, reply__, {number}, replied__)"
+    words = ["caller__", operation.entry, *operation.inputs]
+    for position in range(8):
+        if position >= len(words):
+            yield f"immed[$request__[{position}], 0]"
+        else:
+            yield f"#if (isnum({words[position]}))"
+            yield f"immed[$request__[{position}], {words[position]}]"
+            yield "#else"
+            yield f"alu[$request__[{position}], --, B, {words[position]}]"
+            yield "#endif"
+    yield "scratch[put, $request__[0], (REQUEST_RING << 2), 0, 8], structure[request_ring], sig_done[request_put__]"
+    yield "ctx_arb[request_put__, replied__]"
+    if operation.outputs:
+        size = len(operation.outputs)
+        yield f".state_xfer answer__[{size}] replies"
+        yield f"state_read[answer__, replies, reply__, 0, {size}]"
+        yield from (f"alu[{name}, --, B, answer__[{n}]]" for n, name in enumerate(operation.outputs))
     yield ".end"
     yield "#endm"
 

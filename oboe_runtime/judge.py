@@ -79,7 +79,7 @@ def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable) -> Observ
             entries[state.name] = reader.of_bundles(state)
         elif state.category == "commutative":
             entries[state.name] = reader.merged(state)
-        elif state.category == "strict" and state.declared_category != "per_flow":
+        elif state.category == "strict" and state.declared_category != "per_flow" and reader.has(oboe.home, state):
             entries[state.name] = reader.rows(oboe.home, state)
     return Observed(flows, entries)
 
@@ -98,6 +98,10 @@ class _Reader:
         stride = placed.declaration.stride_bytes(placed.location.memory) // 4
         words = structure_words(machine.chips[index], machine.memories[index], placed)
         return words.reshape(-1, stride)[:, : placed.declaration.element_bytes // 4]
+
+    def has(self, chip: str, state: State) -> bool:
+        """Whether a program of the chip declares the state: a strict one that nobody asks for has no server."""
+        return state.name in self._result.images[chip].structures
 
     def rows(self, chip: str, state: State) -> npt.NDArray[np.uint32]:
         """Entries of a state on a chip."""

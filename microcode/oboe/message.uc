@@ -8,6 +8,9 @@
 #define MESSAGE_TYPE 0x88B5
 #define MESSAGE_VERSION 1
 #define MESSAGE_DISPATCH 0
+#define MESSAGE_CALL 1
+#define MESSAGE_REPLY 2
+#define MESSAGE_MARKER 8
 #define MESSAGE_BODY 36                 // bytes of the message before what `length` counts: Ethernet header to argument
 
 // A packet's work word: bundle, bucket, signature.

@@ -1,22 +1,30 @@
 // Receive: mpackets from RBUF to packet buffers in DRAM, frames to the ring of classify, in the order of arrival.
 //
 // As firmware/rx.uc, with two differences: frames are not spread over workers, which classify does, and a frame that
-// finds the ring nearly full is dropped and counted: what waits behind it may be what the workers wait for.
+// finds the ring nearly full is dropped and counted: what waits behind it may be what the workers wait for. Messages of
+// the control channel have a ring of their own.
 
 #include "structures.uc"
+#include "message.uc"
 #include "../lib/identity.uc"
 #include "../lib/media.uc"
 #include "../lib/ordered.uc"
 #include "../lib/packet.uc"
 
-// Local memory: four longwords a port: the frame's buffer handle (bit 31: bad), its bytes so far.
+// Local memory: four longwords a port: the frame's buffer handle (bit 31: bad), its bytes so far, and whether it is a
+// message of the control channel.
 #define PORT_STATE_SHIFT 4
 #define PORT_MASK 0xF
 #define BAD 31
 
 .reg buffers rbuf_reference rbuf_done freelist
-.reg element handle length port
+.reg element handle length port control
 .reg read $status[2], $fresh
+#ifdef ENGINES_CONTROL
+.reg link_ports rbuf_words
+.reg read $words[2]
+.sig peeked
+#endif
 .reg write $work[2]
 .sig arrived, fresh_ready, moved, put_done, turn_move, turn_deliver
 
@@ -33,6 +41,37 @@
     turn_pass(turn_deliver)
 #endm
 
+// Look at a frame's longwords 3 and 4 in its first element: control becomes 1 for a message of the control channel,
+// which only comes from a link.
+//   cycles       2; then 4 to 11
+#macro peek()
+#ifdef ENGINES_CONTROL
+.reg header
+    alu_shf[header, --, B, element, <<ELEMENT_BITS]
+    msf[read, $words[0], header, rbuf_words, 2], sig_done[peeked]
+    ctx_arb[moved, peeked]
+.reg wanted
+    alu[--, port, OR, 0]
+    alu_shf[control, 1, AND, link_ports, >>indirect]
+    beq[looked#]
+    immed[wanted, MESSAGE_TYPE]
+    alu_shf[header, --, B, $words[0], >>16]
+    alu[--, wanted, XOR, header]
+    bne[data#]
+    alu_shf[header, 0xF, AND, $words[1], >>24]          // types 0, 8 and 9 go with the packets
+    alu[--, header, -, MESSAGE_DISPATCH]
+    beq[data#]
+    alu[wanted, header, -, MESSAGE_MARKER]
+    alu[--, 1, -, wanted]
+    blo[looked#]
+data#:
+    immed[control, 0]
+looked#:
+#else
+    ctx_arb[moved]
+#endif
+#endm
+
 // The word that frees an element, for msf[fast_wr].
 //   cycles       1
 #macro element_done(out_done)
@@ -47,6 +86,16 @@
     state_base[buffers, packet_buffers]
     alu[buffers, buffers, +, FRAME_OFFSET]
     load_constant(rbuf_reference, MEDIA_REFERENCE)
+#ifdef ENGINES_CONTROL
+    immed[rbuf_words, (MSF_BUFFERS + 12)]
+.begin
+.state_xfer identity[2] chip_identity
+    state_read[identity, chip_identity, 0, 0, 2]
+    alu[link_ports, --, B, identity[IDENTITY_LINK_PORTS]]
+.end
+#else
+    immed[control, 0]
+#endif
     immed[rbuf_done, MSF_RBUF_ELEMENT_DONE]
     turn_begin(turn_move)
     turn_begin(turn_deliver)
@@ -79,16 +128,21 @@ accept#:
     dram[rbuf_rd, --, place, buffers, ELEMENT_QUADWORDS], structure[packet_buffers], indirect_ref, sig_done[moved]
     fetch_buffer()
     turn_pass(turn_move)
-    ctx_arb[moved], defer[2]
     alu_shf[length, 0xFF, AND, $status[0], >>16]
     element_done(done)
+    peek()
     msf[fast_wr, --, done, 0]
 .end
     ctx_arb[turn_deliver, fresh_ready]
 
 // In `deliver`, a whole frame.
 deliver#:
+#ifdef ENGINES_CONTROL
+    br_bset[control, 0, to_control#], defer[1]
     alu_shf[$work[0], handle, OR, length, <<16]
+#else
+    alu_shf[$work[0], handle, OR, length, <<16]
+#endif
     br_inp_state[scr_ring0_status, full#], defer[1]
     alu[$work[1], --, B, port]
     scratch[put, $work[0], (CLASSIFY_RING << 2), 0, 2], structure[classify_ring], sig_done[put_done]
@@ -103,6 +157,19 @@ refill_first#:
 full#:
     packet_drop(handle, DROP_CLASSIFY_FULL)
     br[ask_first#]
+
+// A control message; one that finds no room comes again.
+#ifdef ENGINES_CONTROL
+to_control#:
+    br_inp_state[scr_ring7_status, control_full#], defer[1]
+    alu[$work[1], --, B, port]
+    scratch[put, $work[0], (CONTROL_RING << 2), 0, 2], structure[control_ring], sig_done[put_done]
+    br[put_first#]
+control_full#:
+    buffer_free(handle)
+    state_add[oboe_counters, EVENT_CONTROL_FULL, 0, 1]
+    br[ask_first#]
+#endif
 
 // In `move`, an mpacket of a longer frame, or a bad one.
 part#:
@@ -142,14 +209,20 @@ placed#:
 
 // In `deliver`, not the first mpacket: the last one delivers the frame.
     br_bclr[$status[0], STATUS_EOP, ask_next#]
+#ifdef ENGINES_CONTROL
+    br[deliver#], defer[1]
+    alu[control, --, B, *l$index0[2]]
+#else
     br[deliver#]
+#endif
 
 first#:
     fetch_buffer()
-    ctx_arb[moved]
+    peek()
     msf[fast_wr, --, done, 0]
     ctx_arb[turn_deliver, fresh_ready]
-    br_bclr[$status[0], STATUS_EOP, ask_first#]
+    br_bclr[$status[0], STATUS_EOP, ask_first#], defer[1]
+    alu[*l$index0[2], --, B, control]
     br[deliver#]
 
 // A bad frame: nothing moves any more; with its last mpacket it is counted and its buffer freed.

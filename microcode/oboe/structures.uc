@@ -3,6 +3,14 @@
 #ifndef OBOE_STRUCTURES_UC
 #define OBOE_STRUCTURES_UC
 
+// Rings lie at multiples of their size, in this order: the large ones first.
+#define TX_RING 6                       // room for a descriptor of every buffer
+.structure tx_ring element_bytes=4096 count=1 align=4096 access=ring ring=TX_RING sharing=chip
+#ifdef ENGINES_CONTROL
+#define REQUEST_RING 8                  // strict operations of this chip's workers, room for one of every context
+.structure request_ring element_bytes=2048 count=1 align=2048 access=ring ring=REQUEST_RING sharing=chip
+#endif
+
 #define BUFFERS 504
 #include "../lib/buffers.uc"
 #include "../lib/packet.uc"
@@ -15,10 +23,11 @@
 #error "worker on ENGINES_WORKER microengines: must be 1 to MAX_WORKERS"
 #endif
 
-// Rings. Those that may fill have a state input; the transmit ring has room for a descriptor of every buffer.
+// Those that may fill have a state input that says "nearly full".
 #define CLASSIFY_RING 0
 #define WORK_RING 1
-#define TX_RING 6
+#define CONTROL_RING 7                  // messages of the control channel, from receive
+#define CALL_RING 9                     // strict operations that other chips ask for
 #ifdef ORDER_PINNED
 #define WORK_RINGS ENGINES_WORKER
 #else
@@ -26,17 +35,26 @@
 #endif
 .structure classify_ring element_bytes=512 count=1 align=512 access=ring ring=CLASSIFY_RING sharing=chip
 .structure work_rings element_bytes=512 count=(WORK_RINGS) align=512 access=ring ring=WORK_RING sharing=chip
-.structure tx_ring element_bytes=4096 count=1 align=4096 access=ring ring=TX_RING sharing=chip
+#ifdef ENGINES_CONTROL
+#if (ENGINES_CONTROL != 1)
+#error "control runs on one microengine"
+#endif
+.structure control_ring element_bytes=512 count=1 align=512 access=ring ring=CONTROL_RING sharing=chip
+.structure call_ring element_bytes=512 count=1 align=512 access=ring ring=CALL_RING sharing=chip
+// What strict operations gave back, four longwords for every context of the chip.
+.structure replies element_bytes=16 count=64 align=16 access=read,write sharing=chip
+#endif
 
 // Where things begin in a buffer, and the first longword of a descriptor: 31:16 length, 15:9 offset / 64, 8:0 handle.
 #define FRAME_OFFSET 64                 // a frame as received; the prefix stands before it
 #define PREFIX_BYTES 64
 #define OFFSET_SHIFT 9
 
-// What this chip is: its number, the ports with a link (a bit each), the port where packets leave, 0.
+// What this chip is: its number, the ports with a link (a bit each), the port where packets leave, the home's number.
 #define IDENTITY_CHIP 0
 #define IDENTITY_LINK_PORTS 1
 #define IDENTITY_EGRESS 2
+#define IDENTITY_HOME 3
 .structure chip_identity element_bytes=16 count=1 align=8 access=read sharing=chip
 
 // The way to each chip: port, then longwords 1 and 2 of the message's Ethernet header, 0.
@@ -60,7 +78,8 @@
 #define EVENT_EXPIRED (EVENT_NEW_FLOW + 1)
 #define EVENT_EVICTED (EVENT_NEW_FLOW + 2)
 #define EVENT_REFUSED (EVENT_NEW_FLOW + 3)
-.structure oboe_counters element_bytes=4 count=(EVENT_NEW_FLOW + 4) align=4 access=add sharing=chip
+#define EVENT_CONTROL_FULL (EVENT_NEW_FLOW + 4)
+.structure oboe_counters element_bytes=4 count=(EVENT_NEW_FLOW + 5) align=4 access=add sharing=chip
 
 // Which of its program's microengines a microengine is, by its number in the chip: the loader fills it.
 .structure engine_index element_bytes=4 count=8 align=8 access=read sharing=chip

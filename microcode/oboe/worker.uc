@@ -25,6 +25,10 @@
     identify(own, context)
     state_read[identity, chip_identity, 0, 0, 3]
     alu[@egress, --, B, identity[IDENTITY_EGRESS]]
+#ifdef OBOE_REQUEST_UC
+    alu[value, --, B, identity[IDENTITY_CHIP]]
+    requests_begin(own, value)
+#endif
     state_read[index, engine_index, own, 0, 1]
     alu[number, --, B, index[0]]
 #if (WORK_RINGS == 1)

@@ -1,0 +1,136 @@
+// Control: what happens beside the packets. Each context has a task of its own:
+//
+//   0   the server: at the home it runs strict operations, one at a time in the order in which they come; elsewhere it
+//       sends them to the home
+//   1   takes messages of the control channel from receive
+//
+// The operations stand before this file in the program, with the macro strict_operation.
+
+#include "structures.uc"
+#include "message.uc"
+#include "../lib/identity.uc"
+
+.reg @self @home
+.reg buffers
+.sig got, written, put_done
+
+#include "send.uc"
+
+.begin
+.state_xfer identity[4] chip_identity
+    state_read[identity, chip_identity, 0, 0, 4]
+    alu[@self, --, B, identity[IDENTITY_CHIP]]
+    alu[@home, --, B, identity[IDENTITY_HOME]]
+.end
+    state_base[buffers, packet_buffers]
+    br=ctx[0, server#]
+#if (CHIPS > 1)
+    br=ctx[1, receiver#]
+#endif
+    ctx_arb[kill]
+
+// --- the server ------------------------------------------------------------------------------------------------------
+
+server#:
+.begin
+.reg caller entry input0 input1 input2 input3 output0 output1 output2 output3 chip
+.reg read $request[8]
+    scratch[get, $request[0], (REQUEST_RING << 2), 0, 8], structure[request_ring], ctx_swap[got]
+    alu[caller, --, B, $request[0]]
+#if (CHIPS > 1)
+    bne[have#]
+    scratch[get, $request[0], (CALL_RING << 2), 0, 8], structure[call_ring], ctx_swap[got]
+    alu[caller, --, B, $request[0]]
+#endif
+    beq[server#]
+have#:
+    alu[entry, --, B, $request[1]]
+    alu[input0, --, B, $request[2]]
+    alu[input1, --, B, $request[3]]
+    alu[input2, --, B, $request[4]]
+    alu[input3, --, B, $request[5]]
+#if (CHIPS > 1)
+    alu[chip, --, B, @home]
+    alu[--, chip, -, @self]
+    beq[execute#]
+    message_send(chip, MESSAGE_CALL, caller, entry, input0, input1, input2, input3)
+    br[server#]
+execute#:
+#endif
+.begin
+.reg operation
+    alu_shf[operation, 0xFF, AND, caller, >>16]
+    immed[output0, 0]
+    immed[output1, 0]
+    immed[output2, 0]
+    immed[output3, 0]
+    strict_operation(operation, entry, input0, input1, input2, input3, output0, output1, output2, output3)
+.end
+#if (CHIPS > 1)
+    alu_shf[chip, --, B, caller, >>24]
+    alu[--, chip, -, @self]
+    beq[answer_here#]
+    message_send(chip, MESSAGE_REPLY, caller, output0, output1, output2, output3, entry)
+    br[server#]
+answer_here#:
+#endif
+    answer(caller, output0, output1, output2, output3)
+    br[server#]
+.end
+
+#if (CHIPS > 1)
+// --- messages --------------------------------------------------------------------------------------------------------
+
+receiver#:
+.begin
+.reg descriptor handle place type caller word1 word2 word3 word4 word5
+.begin
+.reg read $frame[2]
+    scratch[get, $frame[0], (CONTROL_RING << 2), 0, 2], structure[control_ring], ctx_swap[got]
+    alu[descriptor, --, B, $frame[0]]
+    beq[receiver#]
+.end
+.begin
+.reg read $$words[12]                   // longwords 4 to 15
+    buffer_handle(handle, descriptor)
+    buffer_offset(place, handle)
+    alu[place, place, +, buffers]
+    dram[read, $$words[0], place, (FRAME_OFFSET + 16), 6], structure[packet_buffers], sig_done[written]
+    ctx_arb[written]
+    alu_shf[type, 0xF, AND, $$words[0], >>24]
+    alu[caller, --, B, $$words[5]]
+    alu[word1, --, B, $$words[6]]
+    alu[word2, --, B, $$words[7]]
+    alu[word3, --, B, $$words[8]]
+    alu[word4, --, B, $$words[9]]
+    alu[word5, --, B, $$words[10]]
+.end
+    buffer_free(handle)
+    alu[--, type, -, MESSAGE_CALL]
+    beq[call#]
+    alu[--, type, -, MESSAGE_REPLY]
+    bne[receiver#]
+    answer(caller, word1, word2, word3, word4)
+    br[receiver#]
+
+call#:
+.begin
+.reg write $request[8]
+    alu[$request[0], --, B, caller]
+    alu[$request[1], --, B, word1]
+    alu[$request[2], --, B, word2]
+    alu[$request[3], --, B, word3]
+    alu[$request[4], --, B, word4]
+    alu[$request[5], --, B, word5]
+    immed[$request[6], 0]
+    immed[$request[7], 0]
+room#:
+    br_!inp_state[scr_ring9_status, put#]
+    pause(call_ring)
+    br[room#]
+put#:
+    scratch[put, $request[0], (CALL_RING << 2), 0, 8], structure[call_ring], ctx_swap[put_done]
+.end
+    br[receiver#]
+.end
+#endif

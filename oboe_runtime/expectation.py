@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
 
 import numpy as np
 
@@ -14,10 +15,11 @@ from microcode.services.flow_hash import hash_128
 from microcode.services.packet import Malformed, Tuple, read_packet
 from oboe_runtime.bundles import BundleTable
 from oboe_runtime.config import OboeConfig
-from oboe_runtime.layout import HASH_MULTIPLIER, bundle_of
+from oboe_runtime.declaration import Declaration
+from oboe_runtime.layout import BUNDLES, HASH_MULTIPLIER, bundle_of
 from oboe_runtime.oracle import Arrival, Oracle
 
-__all__ = ["expect", "hash_of_flow"]
+__all__ = ["bundle_of_packet", "expect", "hash_of_flow"]
 
 
 def hash_of_flow(flow: Tuple, flow_key: str) -> tuple[int, int, int, int]:
@@ -27,6 +29,13 @@ def hash_of_flow(flow: Tuple, flow_key: str) -> tuple[int, int, int, int]:
     return hash_128(
         (flow.source, flow.destination, flow.source_port << 16 | flow.destination_port, flow.protocol), HASH_MULTIPLIER
     )
+
+
+def bundle_of_packet(declaration: Declaration, flow: Tuple, hash_words: tuple[int, int, int, int]) -> int:
+    """The bundle of a directed flow: of its hash; behind translation that of the port, to which the bundle's pool belongs."""
+    if declaration.flow_key == "nat" and flow.destination == int(IPv4Address(str(declaration.options["external"]))):
+        return flow.destination_port % BUNDLES
+    return bundle_of(hash_words)
 
 
 def expect(
@@ -40,7 +49,7 @@ def expect(
     """The expectation for a static bundle table: packets are shown to the service in their order of arrival.
 
     Parameters:
-        oracle: a new one; it is shown all well-formed packets.
+        oracle: of the service, new; it is shown every packet.
         frames: ``port`` indexes ``into``.
         port_numbers: port -> number over the cluster.
     """
@@ -59,7 +68,7 @@ def expect(
         words = hashes.get(packet.flow)
         if words is None:
             words = hashes[packet.flow] = hash_of_flow(packet.flow, oboe.declaration.flow_key)
-        bundle = bundle_of(words)
+        bundle = bundle_of_packet(oboe.declaration, packet.flow, words)
         chip = bundles.owners[bundle].chip
         treated = oracle.work(Arrival(frame, packet, words, bundle, port.chip, port.number))
         if treated.drop is not None:

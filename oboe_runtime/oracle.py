@@ -20,6 +20,7 @@ import numpy.typing as npt
 from ixp_emu.assembler.source_files import BUILTIN
 from microcode.services.packet import Packet
 from oboe_runtime.declaration import Declaration
+from oboe_runtime.observed import Observed
 
 __all__ = ["Arrival", "Oracle", "Treatment", "load_oracle"]
 
@@ -60,6 +61,9 @@ class Oracle(Protocol):
     def work(self, arrival: Arrival) -> Treatment:
         """Work on a packet. Packets of a flow are shown in order of arrival."""
 
+    def differences(self, observed: Observed) -> list[str]:
+        """What the states hold behind all packets and must not, in words."""
+
 
 class _Passing:
     """A service that changes and drops nothing."""
@@ -69,6 +73,9 @@ class _Passing:
 
     def work(self, arrival: Arrival) -> Treatment:
         return Treatment(arrival.frame)
+
+    def differences(self, observed: Observed) -> list[str]:
+        return []
 
 
 def load_oracle(declaration: Declaration) -> Oracle:

@@ -125,6 +125,9 @@ summed#:
     alu[part, 0xF, AND, $hash[1]]
     alu_shf[work, work, OR, part, <<WORK_BUCKET]
     alu_shf[part, --, B, $hash[0], <<WORK_BUNDLE]
+#ifdef KEY_NAT
+    inside_bundle(part, high, ports)
+#endif
     alu[work, work, OR, part]
     alu[$$out[0], --, B, work]
 .end

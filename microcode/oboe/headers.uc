@@ -70,4 +70,18 @@ exchange#:
 kept#:
 #endm
 
+// Behind translation: a packet to the external address belongs to the bundle that owns its port.
+//   io_bundle       register: bundle in bits 31:WORK_BUNDLE, 0 below
+//   in_destination, in_ports  registers
+//   cycles          5 or 6
+#macro inside_bundle(io_bundle, in_destination, in_ports)
+.reg external
+    immed[external, (EXTERNAL & 0xFFFF)]
+    immed_w1[external, ((EXTERNAL >> 16) & 0xFFFF)]
+    alu[--, external, XOR, in_destination]
+    bne[outside#]
+    alu_shf[io_bundle, --, B, in_ports, <<WORK_BUNDLE]
+outside#:
+#endm
+
 #endif

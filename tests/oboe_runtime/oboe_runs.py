@@ -106,12 +106,15 @@ def configuration(
     service: str = UNEVEN,
     workers: int = 1,
     chips: int = 1,
+    control: bool = False,
     oboe: Mapping[str, object] | None = None,
     lines: Sequence[str] = (),
     run: Mapping[str, object] | None = None,
 ) -> Path:
     """Write a cluster.toml: chips n0, n1, ... with ports 0 and 1 free, all linked to each other behind them."""
     engines = {"receive": ["0:0"], "classify": ["0:1"], "worker": list(_WORKERS[:workers]), "transmit": ["1:3"]}
+    if control:
+        engines["control"] = ["1:2"]
     ports = 2 + chips - 1
     tables: dict[str, Mapping[str, object]] = {
         "run": {"max_cycles": 20_000_000, "stall_after": 300_000, **(run or {})},

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oboe_runtime.declaration import Declaration
+from oboe_runtime.observed import Observed
 from oboe_runtime.oracle import Arrival, Treatment
 
 __all__ = ["open_oracle"]
@@ -25,6 +26,9 @@ class Uneven:
     def work(self, arrival: Arrival) -> Treatment:
         odd = int.from_bytes(arrival.frame[_NUMBER]) % 2 == 1
         return Treatment(arrival.frame, "odd" if odd and self._drop_odd else None)
+
+    def differences(self, observed: Observed) -> list[str]:
+        return []
 
 
 def open_oracle(declaration: Declaration) -> Uneven:

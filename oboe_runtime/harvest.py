@@ -1,0 +1,95 @@
+"""What the chips hold at the end of a run: records of flows, and the states of the service, merged over the chips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ixp_emu.cluster.build import structure_words
+from microcode.services.packet import Tuple
+from oboe_runtime.bundles import BundleTable
+from oboe_runtime.config import OboeConfig
+from oboe_runtime.declaration import State
+from oboe_runtime.layout import BUNDLES
+from oboe_runtime.observed import Observed
+
+if TYPE_CHECKING:
+    from ixp_emu.cluster.run import RunResult
+
+__all__ = ["elements", "live_flows", "observe"]
+
+_LIVE = 1 << 31
+_MERGES: Mapping[str, Callable[..., Any]] = {
+    "add": np.add,
+    "or": np.bitwise_or,
+    "min": np.minimum,
+    "max": np.maximum,
+}
+
+Words = npt.NDArray[np.uint32]
+
+
+def elements(result: RunResult, chip: str, structure: str) -> Words | None:
+    """Elements of a structure, [count, longwords], without what DRAM's stride adds; None if no program of the chip has it."""
+    index = result.machine.index_of[chip]
+    placed = result.images[chip].structures.get(structure)
+    if placed is None:
+        return None
+    longwords = placed.declaration.element_bytes // 4
+    stride = placed.declaration.stride_bytes(placed.location.memory) // 4
+    words = structure_words(result.machine.chips[index], result.machine.memories[index], placed)
+    return words.reshape(-1, stride)[:, :longwords]
+
+
+def live_flows(result: RunResult, chip: str) -> list[tuple[Tuple, int]]:
+    """Canonical key and number of every live record of a chip."""
+    table = elements(result, chip, "flow_table")
+    if table is None:
+        return []
+    found: list[tuple[Tuple, int]] = []
+    for number in np.flatnonzero(table[:, 0] & np.uint32(_LIVE)).tolist():
+        protocol, _, low, high, ports = (int(word) for word in table[number, :5])
+        found.append((Tuple(low, high, ports >> 16, ports & 0xFFFF, protocol & 0xFF), number))
+    return found
+
+
+def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable, *, in_order: bool) -> Observed:
+    """The states of the service as its oracle judges them."""
+    flows: dict[str, dict[Tuple, list[int]]] = {}
+    entries: dict[str, Words] = {}
+    records = {chip: live_flows(result, chip) for chip in oboe.workers}
+    for state in oboe.declaration.states:
+        if state.entries is None and state.category == "per_flow":
+            flows[state.name] = {}
+            for chip, found in records.items():
+                words = elements(result, chip, state.name)
+                if words is not None:
+                    flows[state.name] |= {key: words[number, : state.words].tolist() for key, number in found}
+        else:
+            words = _entries(result, oboe, bundles, state)
+            if words is not None:
+                entries[state.name] = words[:, : state.words]
+    return Observed(flows, entries, in_order)
+
+
+def _entries(result: RunResult, oboe: OboeConfig, bundles: BundleTable, state: State) -> Words | None:
+    """Entries of a state that has no entry per record."""
+    parts = {chip: words for chip in oboe.workers if (words := elements(result, chip, state.name)) is not None}
+    if not parts:
+        return None
+    if state.category == "commutative":
+        assert state.merge is not None
+        total = None
+        for words in parts.values():
+            total = words.copy() if total is None else _MERGES[state.merge](total, words)
+        return total
+    if state.category == "per_flow":  # by bundle: on the chip where the bundle lives
+        first = next(iter(parts.values()))
+        by_bundle = {chip: words.reshape(BUNDLES, -1, words.shape[1]) for chip, words in parts.items()}
+        return np.stack([by_bundle[owner.chip][bundle] for bundle, owner in enumerate(bundles.owners)]).reshape(
+            first.shape
+        )
+    return parts.get(oboe.home)

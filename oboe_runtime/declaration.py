@@ -17,6 +17,7 @@ from ixp_emu.cluster.decode import decode, did_you_mean
 from ixp_emu.cluster.schema import Memory, Name, Symbol
 from ixp_emu.errors import InputError
 from oboe_runtime.categories import CATEGORIES, DIRTY_LINE_BYTES, Category, refusal
+from oboe_runtime.layout import BUNDLES
 from oboe_runtime.operations import EntryAccess, Operation, entry_access, read_operations
 
 __all__ = [
@@ -78,7 +79,7 @@ class State:
     Attributes:
         category: the one it runs under; `declared_category` is the one meant, `permitted` are all it may run under.
         words: longwords of an entry.
-        entries: how many; None where there is one per flow record.
+        entries: how many, those of scope "bundle" per bundle; None where there is one per flow record.
         scope: of a per_flow state: an entry belongs to a "flow", or to a "bundle" whose flows choose among its entries.
         merge: what `entry_merge` does: "add", "or", "min" or "max".
         period_us: between two merges of the partials, commutative.
@@ -103,8 +104,9 @@ class State:
 
     @property
     def size_bytes(self) -> int:
-        """Of all entries; one entry where their number is that of the flow records."""
-        return 4 * self.words * (self.entries or 1)
+        """Of all entries on a chip; of one where their number is that of the flow records."""
+        bundles = BUNDLES if self.scope == "bundle" else 1
+        return 4 * self.words * (self.entries or 1) * bundles
 
 
 @dataclass(frozen=True, slots=True)

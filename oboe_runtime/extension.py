@@ -14,6 +14,7 @@ from ixp_emu.cluster.extension import Verdict
 from oboe_runtime.bundles import BundleTable, chip_identity, chip_routes, worker_circle
 from oboe_runtime.config import PROGRAMS, OboeConfig, read_config
 from oboe_runtime.generate import control_text, worker_text
+from oboe_runtime.merging import merged_states
 from oboe_runtime.oracle import Oracle, load_oracle
 from oboe_runtime.layout import EVENTS, MALFORMED_REASONS, HASH_MULTIPLIER, PATH_REASONS, TIMESTAMP_CYCLES, slices_per_chip
 
@@ -102,11 +103,23 @@ class OboeCluster:
             "FLOW_TIMEOUT": max(1, round(steps)),
             f"ORDER_{self.oboe.order.upper()}": 1,
             f"KEY_{declaration.flow_key.upper()}": 1,
+            **self._merging(),
             **({"LOCKS_BUNDLES": 1} if declaration.locks_bundles else {}),
             **({"ON_FULL_REFUSE": 1} if declaration.on_full == "refuse" else {}),
             **{f"HASH_MULTIPLIER_LOW_{n}": word & 0xFFFF for n, word in enumerate(HASH_MULTIPLIER)},
             **{f"HASH_MULTIPLIER_HIGH_{n}": word >> 16 for n, word in enumerate(HASH_MULTIPLIER)},
             **declaration.defines(),
+        }
+
+    def _merging(self) -> dict[str, int]:
+        """The period of the merges: the shortest that a state wants."""
+        periods = [state.period_us for state in merged_states(self.oboe.declaration, chips=len(self.oboe.workers))]
+        if not periods:
+            return {}
+        shortest = min(period for period in periods if period is not None)
+        return {
+            "MERGING": 1,
+            "MERGE_STEPS": max(2, shortest * self.config.hardware["me_clock_khz"] // 1000 // TIMESTAMP_CYCLES),
         }
 
     def service(self, chip: str) -> ChipService:
@@ -116,9 +129,9 @@ class OboeCluster:
     def program_text(self, chip: str, program: str) -> str | None:
         """The programs that hold parts of the service."""
         if program == "worker":
-            return worker_text(self.oboe.declaration, order=self.oboe.order)
+            return worker_text(self.oboe.declaration, order=self.oboe.order, chips=len(self.oboe.workers))
         if program == "control":
-            return control_text(self.oboe.declaration, order=self.oboe.order)
+            return control_text(self.oboe.declaration, order=self.oboe.order, chips=len(self.oboe.workers))
         return None
 
     def expect(self, frames: Frames, into: Sequence[Port], port_numbers: Mapping[Port, int]) -> Expectation:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from oboe_runtime.declaration import Declaration, EntryAccess, Operation, State, entry_access
 from oboe_runtime.layout import BUNDLES
+from oboe_runtime.merging import control_macros, merged_access, merged_states, worker_structures
 from oboe_runtime.operations import MOST_OPERANDS
 
 __all__ = ["control_text", "strict_operations", "structure_of", "worker_text"]
@@ -24,28 +25,41 @@ _ACCESS = {
 }
 
 
-def worker_text(declaration: Declaration, *, order: str) -> str:
+def worker_text(declaration: Declaration, *, order: str, chips: int) -> str:
     """The program of the workers."""
     lines = ['#include "builtin:oboe/structures.uc"']
     if strict_operations(declaration):
         lines += ['#include "builtin:lib/identity.uc"', '#include "builtin:oboe/request.uc"']
-    lines += [structure_of(state, order=order) for state in declaration.states if state.category != "strict"]
+    merged = merged_states(declaration, chips=chips)
+    if merged:
+        lines += ["#ifndef ENGINES_CONTROL"]
+        lines += [f'#error "state {merged[0].name} is commutative on {chips} chips: it needs a microengine for control"']
+        lines += ["#endif", '#include "builtin:oboe/epoch.uc"']
+    for state in declaration.states:
+        if state in merged:
+            lines += worker_structures(state)
+        elif state.category != "strict":
+            lines.append(structure_of(state, order=order))
     numbers = {operation.name: number for number, (_, operation) in enumerate(strict_operations(declaration))}
     for state in declaration.states:
         for operation in state.operations:
             strict = state.category == "strict"
-            lines += _stub(state, operation, numbers[operation.name]) if strict else _inline(state, operation)
+            if strict:
+                lines += _stub(state, operation, numbers[operation.name])
+            else:
+                lines += _inline(state, operation, merged=state in merged)
     lines += [f'#include "{declaration.directory}/service.uc"', '#include "builtin:oboe/worker.uc"', ""]
     return "\n".join(lines)
 
 
-def control_text(declaration: Declaration, *, order: str) -> str:
+def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
     """The program of control, with the strict operations in its server."""
     lines = ['#include "builtin:oboe/structures.uc"']
     strict = strict_operations(declaration)
     lines += [structure_of(state, order=order) for state in declaration.states if state.category == "strict"]
     for state, operation in strict:
         lines += _inline(state, operation)
+    lines += control_macros(merged_states(declaration, chips=chips))
     names = [f"{kind}{number}" for kind in ("input", "output") for number in range(MOST_OPERANDS)]
     lines.append(f"#macro strict_operation(operation, entry, {', '.join(names)})")
     if len(strict) > 1:
@@ -84,16 +98,22 @@ def structure_of(state: State, *, order: str) -> str:
     )
 
 
-def _inline(state: State, operation: Operation) -> Iterator[str]:
-    """The operation as a macro that works on the structure here."""
+def _inline(state: State, operation: Operation, *, merged: bool = False) -> Iterator[str]:
+    """The operation as a macro that works on the structure here; `merged`: on a copy of the partials."""
+    marked: set[str] = set()
     yield f"#macro {operation.name}({', '.join((operation.entry, *operation.inputs, *operation.outputs))})"
     yield ".begin"
     for line in operation.lines:
         access = entry_access(line)
         if access is None:
             yield line
+            continue
+        entry = access.entry or operation.entry
+        if merged:
+            yield from merged_access(state, access, entry, first=entry not in marked)
+            marked.add(entry)
         else:
-            yield from _access(state, access, access.entry or operation.entry)
+            yield from _access(state, access, entry)
     yield ".end"
     yield "#endm"
 

@@ -14,6 +14,7 @@ from oboe_runtime.bundles import BundleTable
 from oboe_runtime.config import OboeConfig
 from oboe_runtime.declaration import State
 from oboe_runtime.layout import BUNDLES
+from oboe_runtime.merging import copy_entries, merged_states
 from oboe_runtime.observed import Observed
 
 if TYPE_CHECKING:
@@ -81,11 +82,7 @@ def _entries(result: RunResult, oboe: OboeConfig, bundles: BundleTable, state: S
     if not parts:
         return None
     if state.category == "commutative":
-        assert state.merge is not None
-        total = None
-        for words in parts.values():
-            total = words.copy() if total is None else _MERGES[state.merge](total, words)
-        return total
+        return _merged(result, oboe, state, parts)
     if state.category == "per_flow":  # by bundle: on the chip where the bundle lives
         first = next(iter(parts.values()))
         by_bundle = {chip: words.reshape(BUNDLES, -1, words.shape[1]) for chip, words in parts.items()}
@@ -93,3 +90,19 @@ def _entries(result: RunResult, oboe: OboeConfig, bundles: BundleTable, state: S
             first.shape
         )
     return parts.get(oboe.home)
+
+
+def _merged(result: RunResult, oboe: OboeConfig, state: State, parts: Mapping[str, Words]) -> Words:
+    """Partials of all chips, both copies where there are two, and the totals so far."""
+    assert state.merge is not None and state.entries is not None
+    pieces = list(parts.values())
+    if merged_states(oboe.declaration, chips=len(oboe.workers)):
+        size = copy_entries(state)
+        pieces = [copy for words in pieces for copy in (words[:size], words[size:])]
+        totals = elements(result, oboe.home, f"{state.name}_total")
+        assert totals is not None
+        pieces.append(totals)
+    merged = pieces[0].copy()
+    for piece in pieces[1:]:
+        merged = _MERGES[state.merge](merged, piece)
+    return merged[: state.entries]

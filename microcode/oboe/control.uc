@@ -3,6 +3,7 @@
 //   0   the server: at the home it runs strict operations, one at a time in the order in which they come; elsewhere it
 //       sends them to the home
 //   1   takes messages of the control channel from receive
+//   2   merges the partials of commutative states, period by period
 //
 // The operations stand before this file in the program, with the macro strict_operation.
 
@@ -15,6 +16,9 @@
 .sig got, written, put_done
 
 #include "send.uc"
+#ifdef MERGING
+#include "merge.uc"
+#endif
 
 .begin
 .state_xfer identity[4] chip_identity
@@ -26,6 +30,9 @@
     br=ctx[0, server#]
 #if (CHIPS > 1)
     br=ctx[1, receiver#]
+#endif
+#ifdef MERGING
+    br=ctx[2, merger#]
 #endif
     ctx_arb[kill]
 
@@ -105,6 +112,17 @@ receiver#:
     alu[word4, --, B, $$words[9]]
     alu[word5, --, B, $$words[10]]
 .end
+#ifdef MERGING
+    alu[--, type, -, MESSAGE_PARTIAL]
+    bne[no_partial#]
+    alu_shf[word1, --, B, caller, >>24]
+    alu_shf[word2, --, B, caller, <<8]
+    alu_shf[word2, --, B, word2, >>8]
+    apply_partial(place, word1, word2)
+    buffer_free(handle)
+    br[receiver#]
+no_partial#:
+#endif
     buffer_free(handle)
     alu[--, type, -, MESSAGE_CALL]
     beq[call#]
@@ -133,4 +151,11 @@ put#:
 .end
     br[receiver#]
 .end
+#endif
+
+#ifdef MERGING
+// --- merging ---------------------------------------------------------------------------------------------------------
+
+merger#:
+    merge_task()
 #endif

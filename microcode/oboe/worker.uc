@@ -17,6 +17,7 @@
 
 #include "packet.uc"
 #include "flow_table.uc"
+#include "epoch.uc"
 
 .begin
 .reg own number context value
@@ -49,6 +50,7 @@ next_packet#:
     section_take(descriptor, work, place)
     descriptor_place(packet_at, handle, descriptor, @buffers)
     flow_key(protocol, low, high, ports)
+    epoch_enter()
     immed[verdict, 0]
     section_enter(place)
     flow_find(work, protocol, low, high, ports, refused#)
@@ -57,10 +59,12 @@ next_packet#:
     alu[--, --, B, verdict]
     bne[drop#]
 refused#:
+    epoch_leave()
     section_send(descriptor)
     br[next_packet#]
 
 drop#:
+    epoch_leave()
 .begin
 .reg handle reason
     alu_shf[handle, --, B, descriptor, <<(32 - OFFSET_SHIFT)]

@@ -1,0 +1,70 @@
+// Merging of partials, control's side: in each period the epoch changes, and the dirty lines of the copy that nobody
+// changes any more go to the home, which adds them to the totals. The home sends its own to itself, so one context alone
+// changes the totals. The program has the macros merge_states and apply_partial before this (oboe_runtime/merging.py).
+
+#ifndef OBOE_MERGE_UC
+#define OBOE_MERGE_UC
+
+#include "epoch.uc"
+#include "send.uc"
+#include "timer.uc"
+
+#define PARTIAL_BYTES 104               // Ethernet header to longword 9, then a line
+#define PARTIAL_DATA 40
+
+// A context that does nothing else.
+#macro merge_task()
+.reg epoch old
+    immed[epoch, 0]
+period#:
+    sleep_steps(MERGE_STEPS)
+    alu[old, 1, AND, epoch]
+    alu[epoch, epoch, +, 1]
+.begin
+.state_xfer now[1] merge_epoch
+    alu[now[0], --, B, epoch]
+    state_write[now, merge_epoch, 0, 0, 1]
+.end
+.begin
+.state_xfer busy[1] merge_busy
+busy#:
+    state_read[busy, merge_busy, old, 0, 1]
+    alu[--, --, B, busy[0]]
+    bne[busy#]
+.end
+    merge_states(old)
+    br[period#]
+#endm
+
+// Send a line whose 16 longwords stand at `place` + PARTIAL_DATA already.
+//   in_handle, in_place  registers: the message's buffer, and where it begins in DRAM
+//   in_line      register: state 31:24, line 23:0
+//   cycles       35, a read, two writes and a put
+#macro partial_send(in_handle, in_place, in_line)
+.begin
+.reg chip
+    alu[chip, --, B, @home]
+    message_header(in_place, chip, MESSAGE_PARTIAL, (PARTIAL_BYTES - MESSAGE_BODY), in_line)
+.reg self
+    alu[self, --, B, @self]
+    alu[--, self, XOR, chip]
+    beq[here#]
+    message_transmit(in_handle, chip, PARTIAL_BYTES)
+    br[sent#]
+here#:
+.reg write $own[2]
+.reg part
+    immed[part, PARTIAL_BYTES]
+    alu_shf[$own[0], in_handle, OR, part, <<16]
+    immed[$own[1], 0]
+room#:
+    br_!inp_state[scr_ring7_status, put#]
+    pause(control_ring)
+    br[room#]
+put#:
+    scratch[put, $own[0], (CONTROL_RING << 2), 0, 2], structure[control_ring], ctx_swap[put_done]
+sent#:
+.end
+#endm
+
+#endif

@@ -21,7 +21,7 @@ from oboe_runtime.layout import EVENTS, MALFORMED_REASONS, HASH_MULTIPLIER, PATH
 if TYPE_CHECKING:
     from ixp_emu.cluster.expectation import Expectation
     from ixp_emu.cluster.frames import Frames
-    from ixp_emu.cluster.run import RunResult
+    from ixp_emu.cluster.run import ClusterRun, RunResult
     from ixp_emu.cluster.service import Outcome
 
 __all__ = ["OBOE", "ChipService", "OboeCluster", "OboeExtension"]
@@ -141,6 +141,17 @@ class OboeCluster:
         self._one_port = len(into) == 1
         self._shown = load_oracle(self.oboe.declaration)
         return expect(self.oboe, self.bundles, self._shown, frames, into, port_numbers)
+
+    def settled(self, run: ClusterRun) -> bool:
+        """Whether every line of partials that was sent has been added to the totals."""
+        from oboe_runtime.harvest import elements_of
+
+        begun = applied = 0
+        for chip in self.oboe.workers:
+            counters = elements_of(run.machine, run.images, chip, "merge_counters")
+            if counters is not None:
+                begun, applied = begun + int(counters[0, 0]), applied + int(counters[1, 0])
+        return begun == applied
 
     def finish(self, result: RunResult) -> Verdict:
         """The report's object, and whether the states hold what the service's oracle says; the order has been checked by

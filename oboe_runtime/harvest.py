@@ -18,9 +18,11 @@ from oboe_runtime.merging import copy_entries, merged_states
 from oboe_runtime.observed import Observed
 
 if TYPE_CHECKING:
+    from ixp_emu.cluster.build import ChipImage
+    from ixp_emu.cluster.machine import Machine
     from ixp_emu.cluster.run import RunResult
 
-__all__ = ["elements", "live_flows", "observe"]
+__all__ = ["elements", "elements_of", "live_flows", "observe"]
 
 _LIVE = 1 << 31
 _MERGES: Mapping[str, Callable[..., Any]] = {
@@ -34,14 +36,19 @@ Words = npt.NDArray[np.uint32]
 
 
 def elements(result: RunResult, chip: str, structure: str) -> Words | None:
+    """`elements_of` at the end of a run."""
+    return elements_of(result.machine, result.images, chip, structure)
+
+
+def elements_of(machine: Machine, images: Mapping[str, ChipImage], chip: str, structure: str) -> Words | None:
     """Elements of a structure, [count, longwords], without what DRAM's stride adds; None if no program of the chip has it."""
-    index = result.machine.index_of[chip]
-    placed = result.images[chip].structures.get(structure)
+    index = machine.index_of[chip]
+    placed = images[chip].structures.get(structure)
     if placed is None:
         return None
     longwords = placed.declaration.element_bytes // 4
     stride = placed.declaration.stride_bytes(placed.location.memory) // 4
-    words = structure_words(result.machine.chips[index], result.machine.memories[index], placed)
+    words = structure_words(machine.chips[index], machine.memories[index], placed)
     return words.reshape(-1, stride)[:, :longwords]
 
 

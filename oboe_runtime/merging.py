@@ -125,6 +125,7 @@ def _send_lines(number: int, state: State) -> Iterator[str]:
     yield "immed[flag[0], 0]"
     yield f"state_write[flag, {dirty}, at, 0, 1]"
     yield ".end"
+    yield "state_add[merge_counters, LINES_BEGUN, 0, 1]"
     yield "message_buffer(handle, place)"
     yield f"alu_shf[at, --, B, line, <<{(_per_line(state) - 1).bit_length()}]"
     yield f"alu_shf[at, at, OR, copy, <<{_entry_bits(state)}]"
@@ -182,4 +183,4 @@ def _apply(states: Sequence[State]) -> Iterator[str]:
                 assert entry < _per_line(state)
             yield ".end"
         yield from ("br[applied#]", f"other_{number}#:")
-    yield from ("applied#:", ".end")
+    yield from ("applied#:", "state_add[merge_counters, LINES_APPLIED, 0, 1]", ".end")

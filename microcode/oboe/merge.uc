@@ -9,6 +9,12 @@
 #include "send.uc"
 #include "timer.uc"
 
+// Lines that were begun to be sent, and those added to the totals here: nothing is under way where the sums over all
+// chips are equal.
+#define LINES_BEGUN 0
+#define LINES_APPLIED 1
+.structure merge_counters element_bytes=4 count=2 align=4 access=add sharing=chip
+
 #define PARTIAL_BYTES 104               // Ethernet header to longword 9, then a line
 #define PARTIAL_DATA 40
 

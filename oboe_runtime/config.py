@@ -12,6 +12,7 @@ from ixp_emu.cluster.decode import decode, did_you_mean
 from ixp_emu.cluster.schema import FileName, Name, PortNumber, Symbol
 from oboe_runtime.declaration import Declaration, read_declaration
 from oboe_runtime.layout import CHIPS
+from oboe_runtime.replicas import check_replicas
 
 __all__ = ["PROGRAMS", "OboeConfig", "read_config"]
 
@@ -99,6 +100,7 @@ def read_config(config: ClusterConfig) -> OboeConfig:
     if not directory.startswith(_BUILTIN):
         directory = source.absolute(("oboe", "service"), directory)
     declaration = read_declaration(directory, categories=table.categories, options=table.options)
+    check_replicas(declaration)
     home = table.home or next(iter(workers))
     if home not in workers:
         raise source.error(("oboe", "home"), f'"{home}" is no chip with a worker{did_you_mean(home, workers)}')

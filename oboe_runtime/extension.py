@@ -98,6 +98,7 @@ class OboeCluster:
         steps = declaration.timeout_ms * self.config.hardware["me_clock_khz"] / self.oboe.time_scale / TIMESTAMP_CYCLES
         return {
             "CHIPS": len(self.oboe.chips),
+            "WORKING_CHIPS": sum(1 << self.oboe.chips.index(chip) for chip in self.oboe.workers),
             "SLICES": slices_per_chip(len(self.oboe.workers)),
             "SERVICE_DROPS": len(declaration.drops),
             "FLOW_TIMEOUT": max(1, round(steps)),

@@ -28,7 +28,7 @@ HASH_MULTIPLIER = (0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53B)
 MALFORMED_REASONS = ("short", "version", "checksum", "fragment")
 PATH_REASONS = (*MALFORMED_REASONS, "message", "rx_error", "classify_full")
 """Oboe's reasons to drop a packet, in the order of `oboe_counters`; the service's stand behind them."""
-EVENTS = ("new_flow", "expired", "evicted", "refused", "control_full")
+EVENTS = ("new_flow", "expired", "evicted", "refused", "control_full", "replica_gap")
 """What `oboe_counters` counts behind the reasons."""
 
 

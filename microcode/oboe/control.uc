@@ -5,7 +5,7 @@
 //   1   takes messages of the control channel from receive
 //   2   merges the partials of commutative states, period by period
 //
-// The operations stand before this file in the program, with the macro strict_operation.
+// The operations stand before this file in the program, with the macros serve_operation and apply_replica.
 
 #include "structures.uc"
 #include "message.uc"
@@ -16,6 +16,7 @@
 .sig got, written, put_done
 
 #include "send.uc"
+#include "replica.uc"
 #ifdef MERGING
 #include "merge.uc"
 #endif
@@ -71,7 +72,7 @@ execute#:
     immed[output1, 0]
     immed[output2, 0]
     immed[output3, 0]
-    strict_operation(operation, entry, input0, input1, input2, input3, output0, output1, output2, output3)
+    serve_operation(operation, entry, input0, input1, input2, input3, output0, output1, output2, output3)
 .end
 #if (CHIPS > 1)
     alu_shf[chip, --, B, caller, >>24]
@@ -127,8 +128,13 @@ no_partial#:
     alu[--, type, -, MESSAGE_CALL]
     beq[call#]
     alu[--, type, -, MESSAGE_REPLY]
-    bne[receiver#]
+    bne[no_reply#]
     answer(caller, word1, word2, word3, word4)
+    br[receiver#]
+no_reply#:
+    alu[--, type, -, MESSAGE_REPLICA]
+    bne[receiver#]
+    apply_replica(caller, word1, word2)
     br[receiver#]
 
 call#:

@@ -7,10 +7,10 @@
 #ifndef OBOE_EPOCH_UC
 #define OBOE_EPOCH_UC
 
+#ifdef MERGING
 .structure merge_epoch element_bytes=4 count=1 align=4 access=read,write sharing=chip
 .structure merge_busy element_bytes=4 count=2 align=4 access=read,add sharing=chip
 
-#ifdef MERGING
 .reg merge_copy                         // 0 or 1, for the packet under way
 #endif
 

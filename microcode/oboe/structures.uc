@@ -79,7 +79,8 @@
 #define EVENT_EVICTED (EVENT_NEW_FLOW + 2)
 #define EVENT_REFUSED (EVENT_NEW_FLOW + 3)
 #define EVENT_CONTROL_FULL (EVENT_NEW_FLOW + 4)
-.structure oboe_counters element_bytes=4 count=(EVENT_NEW_FLOW + 5) align=4 access=add sharing=chip
+#define EVENT_REPLICA_GAP (EVENT_NEW_FLOW + 5)
+.structure oboe_counters element_bytes=4 count=(EVENT_NEW_FLOW + 6) align=4 access=add sharing=chip
 
 // Which of its program's microengines a microengine is, by its number in the chip: the loader fills it.
 .structure engine_index element_bytes=4 count=8 align=8 access=read sharing=chip

@@ -16,7 +16,7 @@ from oboe_runtime.config import PROGRAMS, OboeConfig, read_config
 from oboe_runtime.generate import control_text, worker_text
 from oboe_runtime.merging import merged_states
 from oboe_runtime.oracle import Oracle, load_oracle
-from oboe_runtime.layout import EVENTS, MALFORMED_REASONS, HASH_MULTIPLIER, PATH_REASONS, TIMESTAMP_CYCLES, slices_per_chip
+from oboe_runtime.layout import TICK_US, EVENTS, MALFORMED_REASONS, HASH_MULTIPLIER, PATH_REASONS, TIMESTAMP_CYCLES, slices_per_chip
 
 if TYPE_CHECKING:
     from ixp_emu.cluster.expectation import Expectation
@@ -44,7 +44,7 @@ class ChipService:
     """Oboe's host half on one chip."""
 
     drop_counters = "oboe_counters"
-    overload = ("classify_full",)
+    overload = ("classify_full", "unavailable", "chip_down")
     events = EVENTS
 
     def __init__(self, cluster: OboeCluster, chip: str) -> None:
@@ -98,6 +98,8 @@ class OboeCluster:
         steps = declaration.timeout_ms * self.config.hardware["me_clock_khz"] / self.oboe.time_scale / TIMESTAMP_CYCLES
         return {
             "CHIPS": len(self.oboe.chips),
+            "TICK_STEPS": TICK_US * self.config.hardware["me_clock_khz"] // 1000 // TIMESTAMP_CYCLES,
+            "TICKS_PER_HEARTBEAT": max(1, self.oboe.heartbeat_us // TICK_US),
             "WORKING_CHIPS": sum(1 << self.oboe.chips.index(chip) for chip in self.oboe.workers),
             "SLICES": slices_per_chip(len(self.oboe.workers)),
             "SERVICE_DROPS": len(declaration.drops),

@@ -149,11 +149,12 @@ def _stub(state: State, operation: Operation, number: int) -> Iterator[str]:
             yield "#endif"
     yield "scratch[put, $request__[0], (REQUEST_RING << 2), 0, 8], structure[request_ring], sig_done[request_put__]"
     yield "ctx_arb[request_put__, replied__]"
-    if operation.outputs:
-        size = len(operation.outputs)
-        yield f".state_xfer answer__[{size}] replies"
-        yield f"state_read[answer__, replies, reply__, 0, {size}]"
-        yield from (f"alu[{name}, --, B, answer__[{n}]]" for n, name in enumerate(operation.outputs))
+    size = 1 + len(operation.outputs)
+    yield f".state_xfer answer__[{size}] replies"
+    yield f"state_read[answer__, replies, reply__, 0, {size}]"
+    yield "alu[--, --, B, answer__[0]]"
+    yield f"bne[unavailable_{state.on_unavailable}#]"
+    yield from (f"alu[{name}, --, B, answer__[{n}]]" for n, name in enumerate(operation.outputs, start=1))
     yield ".end"
     yield "#endm"
 

@@ -115,18 +115,18 @@ def _halves(state: State) -> Iterator[list[tuple[int, int]]]:
 def _send_lines(number: int, state: State) -> Iterator[str]:
     """Every dirty line of a copy: read, set to 0, sent."""
     dirty = f"{state.name}_dirty"
-    yield from (".begin", ".reg line at handle place", f"immed[line, {(1 << _line_bits(state)) - 1}]")
+    yield from (".begin", ".reg line at handle place number", f"immed[line, {(1 << _line_bits(state)) - 1}]")
     yield f"next_{number}#:"
     yield from (".begin", f".state_xfer flag[1] {dirty}")
     yield f"alu_shf[at, line, OR, copy, <<{_line_bits(state)}]"
     yield f"state_read[flag, {dirty}, at, 0, 1]"
     yield "alu[--, --, B, flag[0]]"
     yield f"beq[clean_{number}#]"
-    yield "immed[flag[0], 0]"
-    yield f"state_write[flag, {dirty}, at, 0, 1]"
     yield ".end"
+    yield f"partial_begin(place, handle, number, clean_{number}#)"
     yield "state_add[merge_counters, LINES_BEGUN, 0, 1]"
-    yield "message_buffer(handle, place)"
+    yield from (".begin", f".state_xfer flag[1] {dirty}", "immed[flag[0], 0]")
+    yield from (f"state_write[flag, {dirty}, at, 0, 1]", ".end")
     yield f"alu_shf[at, --, B, line, <<{(_per_line(state) - 1).bit_length()}]"
     yield f"alu_shf[at, at, OR, copy, <<{_entry_bits(state)}]"
     for half, longwords in enumerate(_halves(state)):
@@ -139,7 +139,7 @@ def _send_lines(number: int, state: State) -> Iterator[str]:
         yield f"dram[write, $$out[0], place, (PARTIAL_DATA + {32 * half}), 4], structure[packet_buffers], sig_done[written]"
         yield from ("ctx_arb[written]", ".end")
     yield from (".begin", ".reg of", f"immed[of, {number}]", "alu_shf[of, line, OR, of, <<24]")
-    yield from ("partial_send(handle, place, of)", ".end")
+    yield from ("partial_send(place, handle, number, of)", ".end")
     yield f"clean_{number}#:"
     yield from ("alu[line, line, -, 1]", f"bge[next_{number}#]", ".end")
 

@@ -4,6 +4,7 @@
 //       sends them to the home
 //   1   takes messages of the control channel from receive
 //   2   merges the partials of commutative states, period by period
+//   3   answers for the channels, and watches them
 //
 // The operations stand before this file in the program, with the macros serve_operation and apply_replica.
 
@@ -15,12 +16,18 @@
 .reg buffers
 .sig got, written, put_done
 
+#include "faults.uc"
+
 #include "send.uc"
 #include "replica.uc"
 #ifdef MERGING
 #include "merge.uc"
 #endif
 
+#if (CHIPS > 1)
+    immed[@down, 0]
+    immed[@sending, 0]
+#endif
 .begin
 .state_xfer identity[4] chip_identity
     state_read[identity, chip_identity, 0, 0, 4]
@@ -34,6 +41,9 @@
 #endif
 #ifdef MERGING
     br=ctx[2, merger#]
+#endif
+#if (CHIPS > 1)
+    br=ctx[3, channels#]
 #endif
     ctx_arb[kill]
 
@@ -61,7 +71,15 @@ have#:
     alu[chip, --, B, @home]
     alu[--, chip, -, @self]
     beq[execute#]
-    message_send(chip, MESSAGE_CALL, caller, entry, input0, input1, input2, input3)
+    pending_note(caller)
+    message_send(chip, MESSAGE_CALL, caller, entry, input0, input1, input2, input3, home_down#)
+    br[server#]
+home_down#:
+    caller_number(chip, caller)
+    pending_take(caller, chip)
+    alu[--, --, B, caller]
+    beq[server#]
+    answer(caller, 1, input0, input0, input0, input0)
     br[server#]
 execute#:
 #endif
@@ -78,11 +96,11 @@ execute#:
     alu_shf[chip, --, B, caller, >>24]
     alu[--, chip, -, @self]
     beq[answer_here#]
-    message_send(chip, MESSAGE_REPLY, caller, output0, output1, output2, output3, entry)
+    message_send(chip, MESSAGE_REPLY, caller, output0, output1, output2, output3, entry, server#)
     br[server#]
 answer_here#:
 #endif
-    answer(caller, output0, output1, output2, output3)
+    answer(caller, 0, output0, output1, output2, output3)
     br[server#]
 .end
 
@@ -91,7 +109,7 @@ answer_here#:
 
 receiver#:
 .begin
-.reg descriptor handle place type caller word1 word2 word3 word4 word5
+.reg descriptor handle place kind type from to expected caller word1 word2 word3 word4 word5
 .begin
 .reg read $frame[2]
     scratch[get, $frame[0], (CONTROL_RING << 2), 0, 2], structure[control_ring], ctx_swap[got]
@@ -105,14 +123,25 @@ receiver#:
     alu[place, place, +, buffers]
     dram[read, $$words[0], place, (FRAME_OFFSET + 16), 6], structure[packet_buffers], sig_done[written]
     ctx_arb[written]
-    alu_shf[type, 0xF, AND, $$words[0], >>24]
+    alu[kind, --, B, $$words[0]]
+    alu_shf[from, --, B, $$words[1], >>24]
+    alu_shf[to, 0xFF, AND, $$words[1], >>16]
+    alu[expected, --, B, $$words[4]]
     alu[caller, --, B, $$words[5]]
     alu[word1, --, B, $$words[6]]
     alu[word2, --, B, $$words[7]]
     alu[word3, --, B, $$words[8]]
     alu[word4, --, B, $$words[9]]
     alu[word5, --, B, $$words[10]]
+    alu[--, to, -, @self]
+    bne[pass_on#]
+    drop_as_ordered(kind, not_taken#)
+    alu[--, from, -, @self]             // its own partials, which no channel brought
+    beq[taken#]
+    channel_arrival(from, kind, expected, not_taken#)
 .end
+taken#:
+    alu_shf[type, 0xF, AND, kind, >>24]
 #ifdef MERGING
     alu[--, type, -, MESSAGE_PARTIAL]
     bne[no_partial#]
@@ -120,8 +149,7 @@ receiver#:
     alu_shf[word2, --, B, caller, <<8]
     alu_shf[word2, --, B, word2, >>8]
     apply_partial(place, word1, word2)
-    buffer_free(handle)
-    br[receiver#]
+    br[not_taken#]
 no_partial#:
 #endif
     buffer_free(handle)
@@ -129,12 +157,25 @@ no_partial#:
     beq[call#]
     alu[--, type, -, MESSAGE_REPLY]
     bne[no_reply#]
-    answer(caller, word1, word2, word3, word4)
+    caller_number(word5, caller)
+    pending_take(caller, word5)
+    alu[--, --, B, caller]
+    beq[receiver#]
+    answer(caller, 0, word1, word2, word3, word4)
     br[receiver#]
 no_reply#:
     alu[--, type, -, MESSAGE_REPLICA]
     bne[receiver#]
     apply_replica(caller, word1, word2)
+    br[receiver#]
+not_taken#:
+    buffer_free(handle)
+    br[receiver#]
+
+// A message for another chip, to which the way leads through this one.
+pass_on#:
+    alu_shf[descriptor, descriptor, OR, (FRAME_OFFSET >> 6), <<OFFSET_SHIFT]
+    message_transmit(descriptor, to)
     br[receiver#]
 
 call#:
@@ -164,4 +205,11 @@ put#:
 
 merger#:
     merge_task()
+#endif
+
+#if (CHIPS > 1)
+// --- channels --------------------------------------------------------------------------------------------------------
+
+channels#:
+    channel_task()
 #endif

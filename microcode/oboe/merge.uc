@@ -42,24 +42,45 @@ busy#:
     br[period#]
 #endm
 
-// Send a line whose 16 longwords stand at `place` + PARTIAL_DATA already.
-//   in_handle, in_place  registers: the message's buffer, and where it begins in DRAM
-//   in_line      register: state 31:24, line 23:0
-//   cycles       35, a read, two writes and a put
-#macro partial_send(in_handle, in_place, in_line)
+// Begin the message of a line: where its 16 longwords are to be written, at `place` + PARTIAL_DATA. At the home itself
+// that is a buffer, else the copy of the next message of the channel.
+//   out_place, out_handle  registers; the handle is 0 for a message
+//   out_number   register
+//   DOWN#        label to branch to if the home is down: the line stays where it is
+//   cycles       20, and a get or read
+#macro partial_begin(out_place, out_handle, out_number, DOWN)
 .begin
-.reg chip
+.reg chip self
     alu[chip, --, B, @home]
-    message_header(in_place, chip, MESSAGE_PARTIAL, (PARTIAL_BYTES - MESSAGE_BODY), in_line)
-.reg self
     alu[self, --, B, @self]
+    immed[out_number, 0]
     alu[--, self, XOR, chip]
-    beq[here#]
-    message_transmit(in_handle, chip, PARTIAL_BYTES)
+    beq[own#]
+    immed[out_handle, 0]
+    channel_open(out_place, out_number, chip, DOWN)
+    br[begun#]
+own#:
+    message_buffer(out_handle, out_place)
+begun#:
+.end
+#endm
+
+// Send it.
+//   in_place, in_handle, in_number  registers, from partial_begin
+//   in_line      register: state 31:24, line 23:0
+//   cycles       120, reads, writes and a put
+#macro partial_send(in_place, in_handle, in_number, in_line)
+.begin
+.reg chip zero part
+    alu[chip, --, B, @home]
+    immed[zero, 0]
+    message_header(in_place, chip, in_number, MESSAGE_PARTIAL, (PARTIAL_BYTES - MESSAGE_BODY), zero, in_line)
+    alu[--, --, B, in_handle]
+    bne[own#]
+    channel_close(in_place, in_number, chip)
     br[sent#]
-here#:
+own#:
 .reg write $own[2]
-.reg part
     immed[part, PARTIAL_BYTES]
     alu_shf[$own[0], in_handle, OR, part, <<16]
     immed[$own[1], 0]

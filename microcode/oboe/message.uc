@@ -13,6 +13,7 @@
 #define MESSAGE_REPLICA 3
 #define MESSAGE_PARTIAL 4
 #define MESSAGE_MARKER 8
+#define MESSAGE_ACK 15
 #define MESSAGE_BODY 36                 // bytes of the message before what `length` counts: Ethernet header to argument
 
 // A packet's work word: bundle, bucket, signature.

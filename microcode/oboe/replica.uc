@@ -56,7 +56,7 @@ each#:
     alu[self, --, B, @self]
     alu[--, self, XOR, chip]
     beq[next#]
-    message_send(chip, MESSAGE_REPLICA, in_of, in_version, in_value, in_zero, in_zero, in_zero)
+    message_send(chip, MESSAGE_REPLICA, in_of, in_version, in_value, in_zero, in_zero, in_zero, next#)
 next#:
     alu[chip, chip, +, 1]
     alu_shf[left, --, B, left, >>1]

@@ -44,6 +44,19 @@
     section_begin(own, number)
 .end
 
+// Drop the packet and go on with the next.
+//   in_reason    register
+#macro drop_here(in_reason)
+.begin
+.reg handle
+    alu_shf[handle, --, B, descriptor, <<(32 - OFFSET_SHIFT)]
+    alu_shf[handle, --, B, handle, >>(32 - OFFSET_SHIFT)]
+    packet_drop(handle, in_reason)
+.end
+    section_skip()
+    br[next_packet#]
+#endm
+
 next_packet#:
 .begin
 .reg work place handle protocol low high ports
@@ -63,14 +76,23 @@ refused#:
     section_send(descriptor)
     br[next_packet#]
 
-drop#:
-    epoch_leave()
+#ifdef OBOE_REQUEST_UC
+// An operation found its home down.
+unavailable_forward#:
+    br[refused#]
+unavailable_drop#:
 .begin
-.reg handle reason
-    alu_shf[handle, --, B, descriptor, <<(32 - OFFSET_SHIFT)]
-    alu_shf[handle, --, B, handle, >>(32 - OFFSET_SHIFT)]
-    alu[reason, verdict, +, (DROP_SERVICE - 1)]
-    packet_drop(handle, reason)
+.reg reason
+    epoch_leave()
+    immed[reason, DROP_UNAVAILABLE]
+    drop_here(reason)
 .end
-    section_skip()
-    br[next_packet#]
+#endif
+
+drop#:
+.begin
+.reg reason
+    epoch_leave()
+    alu[reason, verdict, +, (DROP_SERVICE - 1)]
+    drop_here(reason)
+.end

@@ -40,7 +40,7 @@
 // Change a longword of the frame.
 //   at           register or constant to 65535: its first byte, a multiple of 4
 //   in           register
-//   cycles       9 or 10, and a write
+//   cycles       8, and a write
 #macro packet_write(at, in)
 .begin
 .reg write $$packet[2]
@@ -53,9 +53,9 @@
 #endif
     alu[$$packet[0], --, B, in]
     alu[$$packet[1], --, B, in]
-    immed[mask, 0x10F0, <<8]            // use the byte mask: bytes 0 to 3 of the quadword
-    br_bclr[place, 2, masked#]
-    immed[mask, 0x1F00, <<8]            // bytes 4 to 7
+    br_bclr[place, 2, masked#], defer[1]
+    immed[mask, 0x10F0, <<8]            // use the byte mask: the quadword's first half
+    immed[mask, 0x1F00, <<8]            // its second half
 masked#:
     alu[--, --, B, mask]
     dram[write, $$packet[0], packet_at, place, 1], structure[packet_buffers], indirect_ref, sig_done[packet_written]

@@ -16,10 +16,12 @@ from tests.oboe_runtime.oboe_runs import OboeRun, configuration, flows_of, run_f
 
 EXTERNAL = int(IPv4Address("198.51.100.1"))
 
-TRAFFIC = {"generator": "zipf", "rate": 100_000, "sizes": [[64, 3], [570, 1]], "flows": 60, "train_packets": 4}
+TRAFFIC = {"generator": "zipf", "sizes": [[64, 3], [570, 1]], "flows": 60, "train_packets": 4}
 
 
-def run_service(folder: Path, service: str, *, chips: int = 1, workers: int = 2, **oboe: object) -> OboeRun:
+def run_service(
+    folder: Path, service: str, *, chips: int = 1, workers: int = 2, rate: int = 100_000, **oboe: object
+) -> OboeRun:
     into = [f"n{number}.0" for number in range(chips)]
     path = configuration(
         folder,
@@ -27,7 +29,7 @@ def run_service(folder: Path, service: str, *, chips: int = 1, workers: int = 2,
         chips=chips,
         workers=workers,
         control=True,
-        traffic={**TRAFFIC, "into": into},
+        traffic={**TRAFFIC, "rate": rate, "into": into},
         run={"offered_packets": 400},
         oboe=oboe,
     )
@@ -59,7 +61,7 @@ def test_a_wrong_counter_is_a_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize("order", ["pinned", "ordered"])
 @pytest.mark.parametrize("chips", [1, 2])
 def test_intrusion(tmp_path: Path, order: str, chips: int) -> None:
-    assert_judged(run_service(tmp_path, "intrusion", chips=chips, order=order))
+    assert_judged(run_service(tmp_path, "intrusion", chips=chips, order=order, rate=30_000))
 
 
 @pytest.mark.parametrize("order", ["pinned", "ordered"])

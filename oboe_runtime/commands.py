@@ -1,15 +1,19 @@
-"""The `oboe` command: what services there are, and what Oboe makes of a configuration. Runs are those of `ixpemu`."""
+"""The `oboe` command: services, what Oboe makes of a configuration, experiments. Single runs are those of `ixpemu`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from ixp_emu.cli import run_command
+from ixp_emu.cli import FAULT, run_command
+from ixp_emu.errors import InputError
+from ixp_emu.output_files import check_writable
 
 __all__ = ["app", "main"]
 
@@ -61,3 +65,43 @@ def explain(
     from oboe_runtime.explain_table import print_explanation
 
     print_explanation(explained(cluster, overrides=tuple(settings or ())))
+
+
+class _Scale(StrEnum):
+    QUICK = "quick"
+    PAPER = "paper"
+
+
+@app.command()
+def experiment(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="scaling, flows, categories, overhead or effort.")],
+    scale: Annotated[_Scale, typer.Option(help="How many points, chips and packets.")] = _Scale.QUICK,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="F.json", help="Write the result; F.json.runs keeps measurements for going on."),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="F.html", help="Write a page with figures.")] = None,
+) -> None:
+    """Run an experiment: tables, figures with what theory predicts, and a sentence for each."""
+    from oboe_runtime.experiments.run import EXPERIMENTS
+
+    if name not in EXPERIMENTS:
+        raise InputError(f'"{name}": there are {", ".join(EXPERIMENTS)}', key="experiment")
+    check_writable(report)
+    check_writable(html)
+    from ixp_emu.chip.compile import compile_engine
+    from oboe_runtime.experiments.document import write_document
+    from oboe_runtime.experiments.page import print_document, write_page
+    from oboe_runtime.experiments.run import run_experiment
+
+    kept = None if report is None else report.with_name(report.name + ".runs")
+    with Console(stderr=True).status("compiling the engine") as status:
+        compile_engine()
+        document = run_experiment(name, scale=scale.value, kept=kept, progress=status.update)
+    if report is not None:
+        write_document(document, report)
+    if html is not None:
+        write_page(document, html)
+    print_document(document)
+    if document.faults:
+        raise typer.Exit(FAULT)

@@ -55,10 +55,13 @@ def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
         measured: list[float] = []
         predicted: list[float] = []
         limits: list[str] = []
+        every: dict[str, list[float]] = {}
         for chips in numbers:
             found = laboratory.measure(_saturated(service, chips))
             limit = bounds(chips, size=64, classify_pps=classify_pps, worker_pps=worker_pps)
             least = min(limit, key=limit.__getitem__)
+            for bound in ("ports", "classify", "workers"):
+                every.setdefault(bound, []).append(chips * limit[bound])
             measured.append(found.packets_per_second)
             predicted.append(chips * limit[least])
             limits.append(least)
@@ -77,6 +80,10 @@ def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
                     Series(name="measured", x=x, y=[value / 1e6 for value in measured]),
                     Series(name="predicted", x=x, y=[value / 1e6 for value in predicted], theory=True),
                     Series(name="chips x one chip, without hops", x=x, y=[value / 1e6 for value in ideal], theory=True),
+                    *(
+                        Series(name=f"bound: {bound}", x=x, y=[value / 1e6 for value in values], theory=True)
+                        for bound, values in every.items()
+                    ),
                 ],
                 sentence=_sentence(name, numbers, measured, deviations, limits),
             )

@@ -12,6 +12,7 @@ from ixp_emu.cluster.decode import decode, did_you_mean
 from ixp_emu.cluster.schema import FileName, Name, PortNumber, Symbol
 from oboe_runtime.declaration import Declaration, read_declaration
 from oboe_runtime.layout import CHIPS
+from oboe_runtime.replicas import check_replicas
 
 __all__ = ["PROGRAMS", "OboeConfig", "read_config"]
 
@@ -35,6 +36,7 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     egress_port: PortNumber | None = None
     home: Name | None = None
     time_scale: Scale = 1000.0
+    heartbeat_us: Annotated[int, Meta(ge=20, le=1_000_000)] = 1_000
     categories: dict[Symbol, str] = {}
     options: dict[Symbol, int | str] = {}
 
@@ -51,6 +53,7 @@ class OboeConfig:
         egress: chip -> port where its packets leave.
         home: chip of the strict states.
         time_scale: by which the service's times are divided.
+        heartbeat_us: between two heartbeats; a chip silent for five is down.
     """
 
     declaration: Declaration
@@ -60,6 +63,7 @@ class OboeConfig:
     egress: dict[str, int]
     home: str
     time_scale: float
+    heartbeat_us: int
 
 
 def read_config(config: ClusterConfig) -> OboeConfig:
@@ -99,6 +103,7 @@ def read_config(config: ClusterConfig) -> OboeConfig:
     if not directory.startswith(_BUILTIN):
         directory = source.absolute(("oboe", "service"), directory)
     declaration = read_declaration(directory, categories=table.categories, options=table.options)
+    check_replicas(declaration)
     home = table.home or next(iter(workers))
     if home not in workers:
         raise source.error(("oboe", "home"), f'"{home}" is no chip with a worker{did_you_mean(home, workers)}')
@@ -110,6 +115,7 @@ def read_config(config: ClusterConfig) -> OboeConfig:
         {name: _egress(config, name, table.egress_port) for name in workers},
         home,
         table.time_scale,
+        table.heartbeat_us,
     )
 
 

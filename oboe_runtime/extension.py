@@ -14,13 +14,14 @@ from ixp_emu.cluster.extension import Verdict
 from oboe_runtime.bundles import BundleTable, chip_identity, chip_routes, worker_circle
 from oboe_runtime.config import PROGRAMS, OboeConfig, read_config
 from oboe_runtime.generate import control_text, worker_text
+from oboe_runtime.merging import merged_states
 from oboe_runtime.oracle import Oracle, load_oracle
-from oboe_runtime.layout import EVENTS, MALFORMED_REASONS, HASH_MULTIPLIER, PATH_REASONS, TIMESTAMP_CYCLES, slices_per_chip
+from oboe_runtime.layout import TICK_US, EVENTS, MALFORMED_REASONS, HASH_MULTIPLIER, PATH_REASONS, TIMESTAMP_CYCLES, slices_per_chip
 
 if TYPE_CHECKING:
     from ixp_emu.cluster.expectation import Expectation
     from ixp_emu.cluster.frames import Frames
-    from ixp_emu.cluster.run import RunResult
+    from ixp_emu.cluster.run import ClusterRun, RunResult
     from ixp_emu.cluster.service import Outcome
 
 __all__ = ["OBOE", "ChipService", "OboeCluster", "OboeExtension"]
@@ -43,7 +44,7 @@ class ChipService:
     """Oboe's host half on one chip."""
 
     drop_counters = "oboe_counters"
-    overload = ("classify_full",)
+    overload = ("classify_full", "unavailable", "chip_down")
     events: Sequence[str] = EVENTS
 
     def __init__(self, cluster: OboeCluster, chip: str) -> None:
@@ -97,16 +98,31 @@ class OboeCluster:
         steps = declaration.timeout_ms * self.config.hardware["me_clock_khz"] / self.oboe.time_scale / TIMESTAMP_CYCLES
         return {
             "CHIPS": len(self.oboe.chips),
+            "TICK_STEPS": TICK_US * self.config.hardware["me_clock_khz"] // 1000 // TIMESTAMP_CYCLES,
+            "TICKS_PER_HEARTBEAT": max(1, self.oboe.heartbeat_us // TICK_US),
+            "WORKING_CHIPS": sum(1 << self.oboe.chips.index(chip) for chip in self.oboe.workers),
             "SLICES": slices_per_chip(len(self.oboe.workers)),
             "SERVICE_DROPS": len(declaration.drops),
             "FLOW_TIMEOUT": max(1, round(steps)),
             f"ORDER_{self.oboe.order.upper()}": 1,
             f"KEY_{declaration.flow_key.upper()}": 1,
+            **self._merging(),
             **({"LOCKS_BUNDLES": 1} if declaration.locks_bundles else {}),
             **({"ON_FULL_REFUSE": 1} if declaration.on_full == "refuse" else {}),
             **{f"HASH_MULTIPLIER_LOW_{n}": word & 0xFFFF for n, word in enumerate(HASH_MULTIPLIER)},
             **{f"HASH_MULTIPLIER_HIGH_{n}": word >> 16 for n, word in enumerate(HASH_MULTIPLIER)},
             **declaration.defines(),
+        }
+
+    def _merging(self) -> dict[str, int]:
+        """The period of the merges: the shortest that a state wants."""
+        periods = [state.period_us for state in merged_states(self.oboe.declaration, chips=len(self.oboe.workers))]
+        if not periods:
+            return {}
+        shortest = min(period for period in periods if period is not None)
+        return {
+            "MERGING": 1,
+            "MERGE_STEPS": max(2, shortest * self.config.hardware["me_clock_khz"] // 1000 // TIMESTAMP_CYCLES),
         }
 
     def service(self, chip: str) -> ChipService:
@@ -116,9 +132,9 @@ class OboeCluster:
     def program_text(self, chip: str, program: str) -> str | None:
         """The programs that hold parts of the service."""
         if program == "worker":
-            return worker_text(self.oboe.declaration, order=self.oboe.order)
+            return worker_text(self.oboe.declaration, order=self.oboe.order, chips=len(self.oboe.workers))
         if program == "control":
-            return control_text(self.oboe.declaration, order=self.oboe.order)
+            return control_text(self.oboe.declaration, order=self.oboe.order, chips=len(self.oboe.workers))
         return None
 
     def expect(self, frames: Frames, into: Sequence[Port], port_numbers: Mapping[Port, int]) -> Expectation:
@@ -128,6 +144,17 @@ class OboeCluster:
         self._one_port = len(into) == 1
         self._shown = load_oracle(self.oboe.declaration)
         return expect(self.oboe, self.bundles, self._shown, frames, into, port_numbers)
+
+    def settled(self, run: ClusterRun) -> bool:
+        """Whether every line of partials that was sent has been added to the totals."""
+        from oboe_runtime.harvest import elements_of
+
+        begun = applied = 0
+        for chip in self.oboe.workers:
+            counters = elements_of(run.machine, run.images, chip, "merge_counters")
+            if counters is not None:
+                begun, applied = begun + int(counters[0, 0]), applied + int(counters[1, 0])
+        return begun == applied
 
     def finish(self, result: RunResult) -> Verdict:
         """The report's object, and whether the states hold what the service's oracle says; the order has been checked by

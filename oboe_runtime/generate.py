@@ -11,61 +11,83 @@ from collections.abc import Iterator
 
 from oboe_runtime.declaration import Declaration, EntryAccess, Operation, State, entry_access
 from oboe_runtime.layout import BUNDLES
+from oboe_runtime.merging import control_macros, merged_access, merged_states, worker_structures
 from oboe_runtime.operations import MOST_OPERANDS
+from oboe_runtime.replicas import apply_replica, push_entry
 
-__all__ = ["control_text", "strict_operations", "structure_of", "worker_text"]
+__all__ = ["control_text", "served_operations", "structure_of", "worker_text"]
 
 _ACCESS = {
     "read_only": "read",
-    "read_mostly": "read",
+    "read_mostly": "read,write,add",
     "per_flow": "read,write,add",
     "commutative": "read,write,add",
     "strict": "read,write,add",
 }
+_SERVED = ("strict", "read_mostly")
 
 
-def worker_text(declaration: Declaration, *, order: str) -> str:
+def worker_text(declaration: Declaration, *, order: str, chips: int) -> str:
     """The program of the workers."""
     lines = ['#include "builtin:oboe/structures.uc"']
-    if strict_operations(declaration):
+    if served_operations(declaration):
         lines += ['#include "builtin:lib/identity.uc"', '#include "builtin:oboe/request.uc"']
-    lines += [structure_of(state, order=order) for state in declaration.states if state.category != "strict"]
-    numbers = {operation.name: number for number, (_, operation) in enumerate(strict_operations(declaration))}
+    merged = merged_states(declaration, chips=chips)
+    if merged:
+        lines += ["#ifndef ENGINES_CONTROL"]
+        lines += [f'#error "state {merged[0].name} is commutative on {chips} chips: it needs a microengine for control"']
+        lines += ["#endif", '#include "builtin:oboe/epoch.uc"']
+    for state in declaration.states:
+        if state in merged:
+            lines += worker_structures(state)
+        elif state.category != "strict":
+            lines.append(structure_of(state, order=order))
+    numbers = {operation.name: number for number, (_, operation) in enumerate(served_operations(declaration))}
     for state in declaration.states:
         for operation in state.operations:
-            strict = state.category == "strict"
-            lines += _stub(state, operation, numbers[operation.name]) if strict else _inline(state, operation)
+            if operation.name in numbers:
+                lines += _stub(state, operation, numbers[operation.name])
+            else:
+                lines += _inline(state, operation, merged=state in merged)
     lines += [f'#include "{declaration.directory}/service.uc"', '#include "builtin:oboe/worker.uc"', ""]
     return "\n".join(lines)
 
 
-def control_text(declaration: Declaration, *, order: str) -> str:
+def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
     """The program of control, with the strict operations in its server."""
     lines = ['#include "builtin:oboe/structures.uc"']
-    strict = strict_operations(declaration)
-    lines += [structure_of(state, order=order) for state in declaration.states if state.category == "strict"]
-    for state, operation in strict:
+    served = served_operations(declaration)
+    lines += [structure_of(state, order=order) for state in declaration.states if state.category in _SERVED]
+    for state, operation in served:
         lines += _inline(state, operation)
+    lines += control_macros(merged_states(declaration, chips=chips))
     names = [f"{kind}{number}" for kind in ("input", "output") for number in range(MOST_OPERANDS)]
-    lines.append(f"#macro strict_operation(operation, entry, {', '.join(names)})")
-    if len(strict) > 1:
-        labels = [f"to_{number}#" for number in range(len(strict))]
+    lines.append(f"#macro serve_operation(operation, entry, {', '.join(names)})")
+    if len(served) > 1:
+        labels = [f"to_{number}#" for number in range(len(served))]
         lines += [f"jump[operation, to_0#], targets[{', '.join(labels)}]"]
         lines += [f"{label}: br[do_{number}#]" for number, label in enumerate(labels)]
-    for number, (_, operation) in enumerate(strict):
+    replicated = [state for state in declaration.states if state.category == "read_mostly"]
+    for number, (state, operation) in enumerate(served):
         operands = [*names[: len(operation.inputs)], *names[MOST_OPERANDS:][: len(operation.outputs)]]
-        lines += [f"do_{number}#:", f"{operation.name}({', '.join(['entry', *operands])})", "br[done#]"]
-    lines += ["done#:", "#endm", '#include "builtin:oboe/control.uc"', ""]
-    return "\n".join(lines)
+        lines += [f"do_{number}#:", f"{operation.name}({', '.join(['entry', *operands])})"]
+        if state in replicated and chips > 1:
+            lines += push_entry(replicated.index(state), state)
+        lines.append("br[done#]")
+    lines += ["done#:", "#endm"]
+    if chips > 1:
+        lines += apply_replica(replicated)
+    return "\n".join([*lines, '#include "builtin:oboe/control.uc"', ""])
 
 
-def strict_operations(declaration: Declaration) -> list[tuple[State, Operation]]:
-    """The operations that the server runs; the position is an operation's number."""
+def served_operations(declaration: Declaration) -> list[tuple[State, Operation]]:
+    """The operations that the home's server runs, strict ones and updates of what is replicated; the position is an
+    operation's number."""
     return [
         (state, operation)
         for state in declaration.states
-        if state.category == "strict"
         for operation in state.operations
+        if state.category == "strict" or (state.category == "read_mostly" and operation.updates)
     ]
 
 
@@ -84,16 +106,22 @@ def structure_of(state: State, *, order: str) -> str:
     )
 
 
-def _inline(state: State, operation: Operation) -> Iterator[str]:
-    """The operation as a macro that works on the structure here."""
+def _inline(state: State, operation: Operation, *, merged: bool = False) -> Iterator[str]:
+    """The operation as a macro that works on the structure here; `merged`: on a copy of the partials."""
+    marked: set[str] = set()
     yield f"#macro {operation.name}({', '.join((operation.entry, *operation.inputs, *operation.outputs))})"
     yield ".begin"
     for line in operation.lines:
         access = entry_access(line)
         if access is None:
             yield line
+            continue
+        entry = access.entry or operation.entry
+        if merged:
+            yield from merged_access(state, access, entry, first=entry not in marked)
+            marked.add(entry)
         else:
-            yield from _access(state, access, access.entry or operation.entry)
+            yield from _access(state, access, entry)
     yield ".end"
     yield "#endm"
 
@@ -102,7 +130,7 @@ def _stub(state: State, operation: Operation, number: int) -> Iterator[str]:
     """The operation as a macro that asks the server."""
     yield f"#macro {operation.name}({', '.join((operation.entry, *operation.inputs, *operation.outputs))})"
     yield "#ifndef ENGINES_CONTROL"
-    yield f'#error "state {state.name} is strict: it needs a microengine for control"'
+    yield f'#error "state {state.name} is {state.category}: it needs a microengine for control"'
     yield "#endif"
     yield ".begin"
     yield ".reg caller__ reply__"
@@ -121,11 +149,12 @@ def _stub(state: State, operation: Operation, number: int) -> Iterator[str]:
             yield "#endif"
     yield "scratch[put, $request__[0], (REQUEST_RING << 2), 0, 8], structure[request_ring], sig_done[request_put__]"
     yield "ctx_arb[request_put__, replied__]"
-    if operation.outputs:
-        size = len(operation.outputs)
-        yield f".state_xfer answer__[{size}] replies"
-        yield f"state_read[answer__, replies, reply__, 0, {size}]"
-        yield from (f"alu[{name}, --, B, answer__[{n}]]" for n, name in enumerate(operation.outputs))
+    size = 1 + len(operation.outputs)
+    yield f".state_xfer answer__[{size}] replies"
+    yield f"state_read[answer__, replies, reply__, 0, {size}]"
+    yield "alu[--, --, B, answer__[0]]"
+    yield f"bne[unavailable_{state.on_unavailable}#]"
+    yield from (f"alu[{name}, --, B, answer__[{n}]]" for n, name in enumerate(operation.outputs, start=1))
     yield ".end"
     yield "#endm"
 

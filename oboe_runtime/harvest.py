@@ -14,12 +14,15 @@ from oboe_runtime.bundles import BundleTable
 from oboe_runtime.config import OboeConfig
 from oboe_runtime.declaration import State
 from oboe_runtime.layout import BUNDLES
+from oboe_runtime.merging import copy_entries, merged_states
 from oboe_runtime.observed import Observed
 
 if TYPE_CHECKING:
+    from ixp_emu.cluster.build import ChipImage
+    from ixp_emu.cluster.machine import Machine
     from ixp_emu.cluster.run import RunResult
 
-__all__ = ["elements", "live_flows", "observe"]
+__all__ = ["elements", "elements_of", "live_flows", "observe"]
 
 _LIVE = 1 << 31
 _MERGES: Mapping[str, Callable[..., Any]] = {
@@ -33,14 +36,19 @@ Words = npt.NDArray[np.uint32]
 
 
 def elements(result: RunResult, chip: str, structure: str) -> Words | None:
+    """`elements_of` at the end of a run."""
+    return elements_of(result.machine, result.images, chip, structure)
+
+
+def elements_of(machine: Machine, images: Mapping[str, ChipImage], chip: str, structure: str) -> Words | None:
     """Elements of a structure, [count, longwords], without what DRAM's stride adds; None if no program of the chip has it."""
-    index = result.machine.index_of[chip]
-    placed = result.images[chip].structures.get(structure)
+    index = machine.index_of[chip]
+    placed = images[chip].structures.get(structure)
     if placed is None:
         return None
     longwords = placed.declaration.element_bytes // 4
     stride = placed.declaration.stride_bytes(placed.location.memory) // 4
-    words = structure_words(result.machine.chips[index], result.machine.memories[index], placed)
+    words = structure_words(machine.chips[index], machine.memories[index], placed)
     return words.reshape(-1, stride)[:, :longwords]
 
 
@@ -81,11 +89,7 @@ def _entries(result: RunResult, oboe: OboeConfig, bundles: BundleTable, state: S
     if not parts:
         return None
     if state.category == "commutative":
-        assert state.merge is not None
-        total = None
-        for words in parts.values():
-            total = words.copy() if total is None else _MERGES[state.merge](total, words)
-        return total
+        return _merged(result, oboe, state, parts)
     if state.category == "per_flow":  # by bundle: on the chip where the bundle lives
         first = next(iter(parts.values()))
         by_bundle = {chip: words.reshape(BUNDLES, -1, words.shape[1]) for chip, words in parts.items()}
@@ -93,3 +97,19 @@ def _entries(result: RunResult, oboe: OboeConfig, bundles: BundleTable, state: S
             first.shape
         )
     return parts.get(oboe.home)
+
+
+def _merged(result: RunResult, oboe: OboeConfig, state: State, parts: Mapping[str, Words]) -> Words:
+    """Partials of all chips, both copies where there are two, and the totals so far."""
+    assert state.merge is not None and state.entries is not None
+    pieces = list(parts.values())
+    if merged_states(oboe.declaration, chips=len(oboe.workers)):
+        size = copy_entries(state)
+        pieces = [copy for words in pieces for copy in (words[:size], words[size:])]
+        totals = elements(result, oboe.home, f"{state.name}_total")
+        assert totals is not None
+        pieces.append(totals)
+    merged = pieces[0].copy()
+    for piece in pieces[1:]:
+        merged = _MERGES[state.merge](merged, piece)
+    return merged[: state.entries]

@@ -10,6 +10,7 @@ __all__ = [
     "MALFORMED_REASONS",
     "PATH_REASONS",
     "RECORDS_PER_SLICE",
+    "TICK_US",
     "TIMESTAMP_CYCLES",
     "bundle_of",
     "slices_per_chip",
@@ -21,14 +22,16 @@ BUNDLES = 1 << 10
 RECORDS_PER_SLICE = 64
 """16 buckets of 4."""
 TIMESTAMP_CYCLES = 16
+TICK_US = 20
+"""Between two looks of control at its channels."""
 
 HASH_MULTIPLIER = (0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53B)
 """Of the 128-bit hash on every chip; any numbers without structure do: here the first words of SHA-256's constants."""
 
 MALFORMED_REASONS = ("short", "version", "checksum", "fragment")
-PATH_REASONS = (*MALFORMED_REASONS, "message", "rx_error", "classify_full")
+PATH_REASONS = (*MALFORMED_REASONS, "message", "rx_error", "classify_full", "unavailable", "chip_down")
 """Oboe's reasons to drop a packet, in the order of `oboe_counters`; the service's stand behind them."""
-EVENTS = ("new_flow", "expired", "evicted", "refused", "control_full")
+EVENTS = ("new_flow", "expired", "evicted", "refused", "control_full", "replica_gap", "sent_again")
 """What `oboe_counters` counts behind the reasons."""
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ixp_emu.cluster.config import ClusterConfig, Port
     from ixp_emu.cluster.expectation import Expectation
     from ixp_emu.cluster.frames import Frames
-    from ixp_emu.cluster.run import RunResult
+    from ixp_emu.cluster.run import ClusterRun, RunResult
     from ixp_emu.cluster.service import Service
 
 __all__ = [
@@ -53,6 +53,9 @@ class ClusterExtension(Protocol):
 
     def expect(self, frames: Frames, into: Sequence[Port], port_numbers: Mapping[Port, int]) -> Expectation:
         """What must become of the offered frames; ``frames.port`` indexes ``into``."""
+
+    def settled(self, run: ClusterRun) -> bool:
+        """Whether a run whose packets are all resolved may end: nothing is under way that `finish` wants to be over."""
 
     def finish(self, result: RunResult) -> Verdict:
         """Judge a run at its end."""

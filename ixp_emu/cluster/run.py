@@ -348,7 +348,7 @@ class ClusterRun:
         if self.warm is None and resolved >= self.config.run.warmup_packets:
             self.warm = (self._counters(), self.left_frames, self.left_bits)
         if resolved >= len(self.frames):
-            return True
+            return all(extension.settled(self) for extension in self.extensions.values())
         quiet = self.now - int(self.machine.chips["last_change"].max())
         if entered > resolved and quiet >= self.config.run.stall_after:
             self.fault = self._describe_stall(quiet, entered - resolved)

@@ -163,6 +163,14 @@ in_turn#:
 settled#:
     alu[--, chip, XOR, self]
     beq[here#]
+#ifdef ENGINES_CONTROL
+.state_xfer down[1] chips_down
+    state_read[down, chips_down, 0, 0, 1]
+    alu[now, --, B, down[0]]
+    alu[--, chip, OR, 0]
+    alu_shf[--, 1, AND, now, >>indirect]
+    bne[chip_down#]
+#endif
     send_to_chip(chip)
 .end
     br[next_frame#], defer[1]
@@ -215,6 +223,16 @@ put#:
 .end
     br[next_frame#], defer[1]
     turn_pass(turn_send)
+
+#if (CHIPS > 1)
+#ifdef ENGINES_CONTROL
+chip_down#:
+    immed[reason, DROP_CHIP_DOWN]
+    packet_drop(handle, reason)
+    br[next_frame#], defer[1]
+    turn_pass(turn_send)
+#endif
+#endif
 
 drop#:
     packet_drop(handle, reason)

@@ -3,8 +3,10 @@
 //   0   the server: at the home it runs strict operations, one at a time in the order in which they come; elsewhere it
 //       sends them to the home
 //   1   takes messages of the control channel from receive
+//   2   merges the partials of commutative states, period by period
+//   3   answers for the channels, and watches them
 //
-// The operations stand before this file in the program, with the macro strict_operation.
+// The operations stand before this file in the program, with the macros serve_operation and apply_replica.
 
 #include "structures.uc"
 #include "message.uc"
@@ -14,8 +16,18 @@
 .reg buffers
 .sig got, written, put_done
 
-#include "send.uc"
+#include "faults.uc"
 
+#include "send.uc"
+#include "replica.uc"
+#ifdef MERGING
+#include "merge.uc"
+#endif
+
+#if (CHIPS > 1)
+    immed[@down, 0]
+    immed[@sending, 0]
+#endif
 .begin
 .state_xfer identity[4] chip_identity
     state_read[identity, chip_identity, 0, 0, 4]
@@ -26,6 +38,12 @@
     br=ctx[0, server#]
 #if (CHIPS > 1)
     br=ctx[1, receiver#]
+#endif
+#ifdef MERGING
+    br=ctx[2, merger#]
+#endif
+#if (CHIPS > 1)
+    br=ctx[3, channels#]
 #endif
     ctx_arb[kill]
 
@@ -53,7 +71,15 @@ have#:
     alu[chip, --, B, @home]
     alu[--, chip, -, @self]
     beq[execute#]
-    message_send(chip, MESSAGE_CALL, caller, entry, input0, input1, input2, input3)
+    pending_note(caller)
+    message_send(chip, MESSAGE_CALL, caller, entry, input0, input1, input2, input3, home_down#)
+    br[server#]
+home_down#:
+    caller_number(chip, caller)
+    pending_take(caller, chip)
+    alu[--, --, B, caller]
+    beq[server#]
+    answer(caller, 1, input0, input0, input0, input0)
     br[server#]
 execute#:
 #endif
@@ -64,17 +90,17 @@ execute#:
     immed[output1, 0]
     immed[output2, 0]
     immed[output3, 0]
-    strict_operation(operation, entry, input0, input1, input2, input3, output0, output1, output2, output3)
+    serve_operation(operation, entry, input0, input1, input2, input3, output0, output1, output2, output3)
 .end
 #if (CHIPS > 1)
     alu_shf[chip, --, B, caller, >>24]
     alu[--, chip, -, @self]
     beq[answer_here#]
-    message_send(chip, MESSAGE_REPLY, caller, output0, output1, output2, output3, entry)
+    message_send(chip, MESSAGE_REPLY, caller, output0, output1, output2, output3, entry, server#)
     br[server#]
 answer_here#:
 #endif
-    answer(caller, output0, output1, output2, output3)
+    answer(caller, 0, output0, output1, output2, output3)
     br[server#]
 .end
 
@@ -83,7 +109,7 @@ answer_here#:
 
 receiver#:
 .begin
-.reg descriptor handle place type caller word1 word2 word3 word4 word5
+.reg descriptor handle place kind type from to expected caller word1 word2 word3 word4 word5
 .begin
 .reg read $frame[2]
     scratch[get, $frame[0], (CONTROL_RING << 2), 0, 2], structure[control_ring], ctx_swap[got]
@@ -97,20 +123,59 @@ receiver#:
     alu[place, place, +, buffers]
     dram[read, $$words[0], place, (FRAME_OFFSET + 16), 6], structure[packet_buffers], sig_done[written]
     ctx_arb[written]
-    alu_shf[type, 0xF, AND, $$words[0], >>24]
+    alu[kind, --, B, $$words[0]]
+    alu_shf[from, --, B, $$words[1], >>24]
+    alu_shf[to, 0xFF, AND, $$words[1], >>16]
+    alu[expected, --, B, $$words[4]]
     alu[caller, --, B, $$words[5]]
     alu[word1, --, B, $$words[6]]
     alu[word2, --, B, $$words[7]]
     alu[word3, --, B, $$words[8]]
     alu[word4, --, B, $$words[9]]
     alu[word5, --, B, $$words[10]]
+    alu[--, to, -, @self]
+    bne[pass_on#]
+    drop_as_ordered(kind, not_taken#)
+    alu[--, from, -, @self]             // its own partials, which no channel brought
+    beq[taken#]
+    channel_arrival(from, kind, expected, not_taken#)
 .end
+taken#:
+    alu_shf[type, 0xF, AND, kind, >>24]
+#ifdef MERGING
+    alu[--, type, -, MESSAGE_PARTIAL]
+    bne[no_partial#]
+    alu_shf[word1, --, B, caller, >>24]
+    alu_shf[word2, --, B, caller, <<8]
+    alu_shf[word2, --, B, word2, >>8]
+    apply_partial(place, word1, word2)
+    br[not_taken#]
+no_partial#:
+#endif
     buffer_free(handle)
     alu[--, type, -, MESSAGE_CALL]
     beq[call#]
     alu[--, type, -, MESSAGE_REPLY]
+    bne[no_reply#]
+    caller_number(word5, caller)
+    pending_take(caller, word5)
+    alu[--, --, B, caller]
+    beq[receiver#]
+    answer(caller, 0, word1, word2, word3, word4)
+    br[receiver#]
+no_reply#:
+    alu[--, type, -, MESSAGE_REPLICA]
     bne[receiver#]
-    answer(caller, word1, word2, word3, word4)
+    apply_replica(caller, word1, word2)
+    br[receiver#]
+not_taken#:
+    buffer_free(handle)
+    br[receiver#]
+
+// A message for another chip, to which the way leads through this one.
+pass_on#:
+    alu_shf[descriptor, descriptor, OR, (FRAME_OFFSET >> 6), <<OFFSET_SHIFT]
+    message_transmit(descriptor, to)
     br[receiver#]
 
 call#:
@@ -133,4 +198,18 @@ put#:
 .end
     br[receiver#]
 .end
+#endif
+
+#ifdef MERGING
+// --- merging ---------------------------------------------------------------------------------------------------------
+
+merger#:
+    merge_task()
+#endif
+
+#if (CHIPS > 1)
+// --- channels --------------------------------------------------------------------------------------------------------
+
+channels#:
+    channel_task()
 #endif

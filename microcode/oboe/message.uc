@@ -10,7 +10,10 @@
 #define MESSAGE_DISPATCH 0
 #define MESSAGE_CALL 1
 #define MESSAGE_REPLY 2
+#define MESSAGE_REPLICA 3
+#define MESSAGE_PARTIAL 4
 #define MESSAGE_MARKER 8
+#define MESSAGE_ACK 15
 #define MESSAGE_BODY 36                 // bytes of the message before what `length` counts: Ethernet header to argument
 
 // A packet's work word: bundle, bucket, signature.

@@ -1,95 +1,135 @@
-// What control does with messages: send one, and give a caller its answer.
+// What control does with requests: send messages of 64 bytes, answer callers of this chip, know which of them wait for
+// another chip.
 
 #ifndef OBOE_SEND_UC
 #define OBOE_SEND_UC
 
 #include "structures.uc"
 #include "message.uc"
+#if (CHIPS > 1)
+#include "channel.uc"
+#endif
 
-// Send a message of 64 bytes to a chip. Uses buffers, got, written and put_done of control.
-//   in_chip      register
-//   TYPE         MESSAGE_*
-//   in_word0 .. in_word5  registers: the first six longwords of the body
-//   cycles       40, a get, a read, two writes and a put
-#macro message_send(in_chip, TYPE, in_word0, in_word1, in_word2, in_word3, in_word4, in_word5)
+// Callers that wait for the home: longword 0 of their requests, by their element of replies. In local memory, so that a
+// context looks and clears at once.
+.local_mem calls_pending local 256
+
+// A caller's element of replies.
+//   out_number, in_caller  registers
+//   cycles       5
+#macro caller_number(out_number, in_caller)
 .begin
-.reg handle place part port
-.reg write $send[2]
-.begin
-.reg read $fresh
-none#:
-    scratch[get, $fresh, (FREE_RING << 2), 0, 1], structure[free_ring], ctx_swap[got]
-    alu[handle, --, B, $fresh]
-    beq[none#]
+.reg part
+    alu_shf[part, 4, AND, in_caller, >>9]               // cluster
+    alu_shf[out_number, 3, AND, in_caller, >>7]
+    alu[out_number, out_number, OR, part]
+    alu_shf[part, 7, AND, in_caller, >>4]
+    alu_shf[out_number, part, OR, out_number, <<3]
 .end
-    buffer_offset(place, handle)
-    alu[place, place, +, buffers]
+#endm
+
+// Note that a caller waits for the home.
+//   in_caller    register
+//   cycles       13
+#macro pending_note(in_caller)
 .begin
-.reg write $$out[8]
-.state_xfer route[4] chip_routes
-    state_read[route, chip_routes, in_chip, 0, 4]
-    alu[port, --, B, route[0]]
-    alu_shf[$$out[0], route[3], OR, 2, <<24]
-    alu[$$out[1], --, B, route[1]]
-    alu[$$out[2], --, B, route[2]]
-    immed[part, MESSAGE_TYPE, <<16]
-    alu[$$out[3], --, B, part]
-    immed[part, ((MESSAGE_VERSION << 12) | (TYPE << 8)), <<16]
-    alu[$$out[4], --, B, part]
-    alu_shf[part, --, B, in_chip, <<16]
-    alu[handle, handle, OR, 0]
-.reg self
-    alu[self, --, B, @self]
-    alu_shf[part, part, OR, self, <<24]
-    alu[$$out[5], --, B, part]
-    immed[part, 28]
-    alu[$$out[6], --, B, part]
-    immed[$$out[7], 0]
-    dram[write, $$out[0], place, 0, 4], structure[packet_buffers], sig_done[written]
-    ctx_arb[written]
+.reg at
+    caller_number(at, in_caller)
+    alu_shf[at, --, B, at, <<2]
+    alu[at, at, +, (calls_pending)]
+    local_csr_wr[active_lm_addr_0, at]
+    nop
+    nop
+    nop
+    alu[*l$index0, --, B, in_caller]
 .end
+#endm
+
+// The caller that waits, if it does, and note that it does no more.
+//   out_caller   register: 0 if it does not
+//   in_number    register: its element of replies
+//   cycles       8
+#macro pending_take(out_caller, in_number)
 .begin
-.reg write $$out[8]
-    immed[$$out[0], 0]
-    alu[$$out[1], --, B, in_word0]
-    alu[$$out[2], --, B, in_word1]
-    alu[$$out[3], --, B, in_word2]
-    alu[$$out[4], --, B, in_word3]
-    alu[$$out[5], --, B, in_word4]
-    alu[$$out[6], --, B, in_word5]
-    immed[$$out[7], 0]
-    dram[write, $$out[0], place, 32, 4], structure[packet_buffers], sig_done[written]
-    ctx_arb[written]
-.end
-    alu_shf[part, handle, OR, 64, <<16]
-    alu[$send[0], --, B, part]
-    alu[$send[1], --, B, port]
-    scratch[put, $send[0], (TX_RING << 2), 0, 2], structure[tx_ring], ctx_swap[put_done]
+.reg at
+    alu_shf[at, --, B, in_number, <<2]
+    alu[at, at, +, (calls_pending)]
+    local_csr_wr[active_lm_addr_0, at]
+    nop
+    nop
+    nop
+    alu[out_caller, --, B, *l$index0]
+    immed[*l$index0, 0]
 .end
 #endm
 
 // Give a caller of this chip what its operation returned, and wake it.
 //   in_caller    register: longword 0 of the request
+//   STATUS       0, or 1: the home does not answer
 //   in_output0 .. in_output3  registers
-//   cycles       16, and a write
-#macro answer(in_caller, in_output0, in_output1, in_output2, in_output3)
+//   cycles       15, and a write
+#macro answer(in_caller, STATUS, in_output0, in_output1, in_output2, in_output3)
 .begin
 .reg number part
-.state_xfer reply[4] replies
-    alu_shf[part, 4, AND, in_caller, >>9]               // cluster
-    alu_shf[number, 3, AND, in_caller, >>7]
-    alu[number, number, OR, part]
-    alu_shf[part, 7, AND, in_caller, >>4]
-    alu_shf[number, part, OR, number, <<3]
-    alu[reply[0], --, B, in_output0]
-    alu[reply[1], --, B, in_output1]
-    alu[reply[2], --, B, in_output2]
-    alu[reply[3], --, B, in_output3]
-    state_write[reply, replies, number, 0, 4]
+.state_xfer reply[5] replies
+    caller_number(number, in_caller)
+    immed[reply[0], STATUS]
+    alu[reply[1], --, B, in_output0]
+    alu[reply[2], --, B, in_output1]
+    alu[reply[3], --, B, in_output2]
+    alu[reply[4], --, B, in_output3]
+    state_write[reply, replies, number, 0, 5]
     alu_shf[part, --, B, in_caller, <<20]
     alu_shf[part, --, B, part, >>20]
     cap[fast_wr, alu, INTERTHREAD_SIG]
 .end
 #endm
+
+#if (CHIPS > 1)
+// Send a message of 64 bytes to a chip. Uses buffers, got, written and put_done of control.
+//   in_chip      register
+//   TYPE         MESSAGE_*
+//   in_word0 .. in_word5  registers: the first six longwords of the body
+//   DOWN#        label to branch to if the chip is down
+//   cycles       130, a get, reads, writes and a put
+#macro message_send(in_chip, TYPE, in_word0, in_word1, in_word2, in_word3, in_word4, in_word5, DOWN)
+.begin
+.reg place number zero
+    channel_open(place, number, in_chip, DOWN)
+    immed[zero, 0]
+    message_header(place, in_chip, number, TYPE, (64 - MESSAGE_BODY), zero, in_word0)
+.begin
+.reg write $$out[6]
+    alu[$$out[0], --, B, in_word1]
+    alu[$$out[1], --, B, in_word2]
+    alu[$$out[2], --, B, in_word3]
+    alu[$$out[3], --, B, in_word4]
+    alu[$$out[4], --, B, in_word5]
+    immed[$$out[5], 0]
+    dram[write, $$out[0], place, 40, 3], structure[channel_copies], sig_done[written]
+    ctx_arb[written]
+.end
+    channel_close(place, number, in_chip)
+.end
+#endm
+
+// The home is down: every caller that waits for it is told so.
+//   cycles       14 a context of the chip, and 15 and a write a caller
+#macro calls_fail()
+.begin
+.reg number caller zero
+    immed[zero, 0]
+    immed[number, 63]
+each#:
+    pending_take(caller, number)
+    alu[--, --, B, caller]
+    beq[none#]
+    answer(caller, 1, zero, zero, zero, zero)
+none#:
+    alu[number, number, -, 1]
+    bge[each#]
+.end
+#endm
+#endif
 
 #endif

@@ -41,8 +41,10 @@
 #endif
 .structure control_ring element_bytes=512 count=1 align=512 access=ring ring=CONTROL_RING sharing=chip
 .structure call_ring element_bytes=512 count=1 align=512 access=ring ring=CALL_RING sharing=chip
-// What strict operations gave back, four longwords for every context of the chip.
-.structure replies element_bytes=16 count=64 align=16 access=read,write sharing=chip
+// What strict operations gave back to each context of the chip: 0 or, if the home does not answer, 1; four longwords.
+.structure replies element_bytes=32 count=64 align=32 access=read,write sharing=chip
+// A bit for each chip that is down.
+.structure chips_down element_bytes=4 count=1 align=4 access=read,write sharing=chip
 #endif
 
 // Where things begin in a buffer, and the first longword of a descriptor: 31:16 length, 15:9 offset / 64, 8:0 handle.
@@ -73,13 +75,17 @@
 #define DROP_MESSAGE 4                  // from a link, but no message this chip knows
 #define DROP_RX_ERROR 5                 // receive error, or longer than a buffer
 #define DROP_CLASSIFY_FULL 6            // the ring to classify was nearly full
-#define DROP_SERVICE 7                  // SERVICE_DROPS of them
+#define DROP_UNAVAILABLE 7              // the home of a strict state does not answer
+#define DROP_CHIP_DOWN 8                // the chip of the bundle is down
+#define DROP_SERVICE 9                  // SERVICE_DROPS of them
 #define EVENT_NEW_FLOW (DROP_SERVICE + SERVICE_DROPS)
 #define EVENT_EXPIRED (EVENT_NEW_FLOW + 1)
 #define EVENT_EVICTED (EVENT_NEW_FLOW + 2)
 #define EVENT_REFUSED (EVENT_NEW_FLOW + 3)
 #define EVENT_CONTROL_FULL (EVENT_NEW_FLOW + 4)
-.structure oboe_counters element_bytes=4 count=(EVENT_NEW_FLOW + 5) align=4 access=add sharing=chip
+#define EVENT_REPLICA_GAP (EVENT_NEW_FLOW + 5)
+#define EVENT_SENT_AGAIN (EVENT_NEW_FLOW + 6)
+.structure oboe_counters element_bytes=4 count=(EVENT_NEW_FLOW + 7) align=4 access=add sharing=chip
 
 // Which of its program's microengines a microengine is, by its number in the chip: the loader fills it.
 .structure engine_index element_bytes=4 count=8 align=8 access=read sharing=chip

@@ -17,6 +17,7 @@
 
 #include "packet.uc"
 #include "flow_table.uc"
+#include "epoch.uc"
 
 .begin
 .reg own number context value
@@ -43,12 +44,26 @@
     section_begin(own, number)
 .end
 
+// Drop the packet and go on with the next.
+//   in_reason    register
+#macro drop_here(in_reason)
+.begin
+.reg handle
+    alu_shf[handle, --, B, descriptor, <<(32 - OFFSET_SHIFT)]
+    alu_shf[handle, --, B, handle, >>(32 - OFFSET_SHIFT)]
+    packet_drop(handle, in_reason)
+.end
+    section_skip()
+    br[next_packet#]
+#endm
+
 next_packet#:
 .begin
 .reg work place handle protocol low high ports
     section_take(descriptor, work, place)
     descriptor_place(packet_at, handle, descriptor, @buffers)
     flow_key(protocol, low, high, ports)
+    epoch_enter()
     immed[verdict, 0]
     section_enter(place)
     flow_find(work, protocol, low, high, ports, refused#)
@@ -57,16 +72,27 @@ next_packet#:
     alu[--, --, B, verdict]
     bne[drop#]
 refused#:
+    epoch_leave()
     section_send(descriptor)
     br[next_packet#]
 
+#ifdef OBOE_REQUEST_UC
+// An operation found its home down.
+unavailable_forward#:
+    br[refused#]
+unavailable_drop#:
+.begin
+.reg reason
+    epoch_leave()
+    immed[reason, DROP_UNAVAILABLE]
+    drop_here(reason)
+.end
+#endif
+
 drop#:
 .begin
-.reg handle reason
-    alu_shf[handle, --, B, descriptor, <<(32 - OFFSET_SHIFT)]
-    alu_shf[handle, --, B, handle, >>(32 - OFFSET_SHIFT)]
+.reg reason
+    epoch_leave()
     alu[reason, verdict, +, (DROP_SERVICE - 1)]
-    packet_drop(handle, reason)
+    drop_here(reason)
 .end
-    section_skip()
-    br[next_packet#]

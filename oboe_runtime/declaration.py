@@ -25,6 +25,7 @@ __all__ = [
     "EntryAccess",
     "Operation",
     "State",
+    "builtin_services",
     "check_periods",
     "entry_access",
     "least_period_us",
@@ -222,6 +223,12 @@ def check_periods(declaration: Declaration, *, chips: int, link_bits_per_s: floa
                 file=declaration.file,
                 key=f"state.{state.name}.period_us",
             )
+
+
+def builtin_services() -> list[str]:
+    """The directories of the services that come with Oboe."""
+    folder = Path(str(files("microcode").joinpath("services")))
+    return [f"{BUILTIN}services/{path.parent.name}" for path in sorted(folder.glob("*/service.toml"))]
 
 
 def _path_of(name: str) -> Path:

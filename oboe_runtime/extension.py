@@ -58,12 +58,12 @@ class ChipService:
 
     drop_counters = "oboe_counters"
     overload = ("classify_full", "unavailable", "chip_down")
-    events = EVENTS
+    events: Sequence[str] = EVENTS
 
     def __init__(self, cluster: OboeCluster, chip: str) -> None:
         self._cluster = cluster
         self._chip = chip
-        self.drop_reasons = (*PATH_REASONS, *cluster.oboe.declaration.drops)
+        self.drop_reasons: Sequence[str] = (*PATH_REASONS, *cluster.oboe.declaration.drops)
 
     def defines(self) -> Mapping[str, int]:
         """Sizes, modes and times for the stages."""

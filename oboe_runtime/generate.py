@@ -136,8 +136,7 @@ def _stub(state: State, operation: Operation, number: int) -> Iterator[str]:
     yield "#endif"
     yield ".begin"
     yield ".reg caller__ reply__"
-    yield ".reg write $request__[8]"
-    yield ".sig request_put__, replied__"
+    yield from (".begin", ".reg write $request__[8]", ".sig request_put__, replied__")
     yield f"request_caller(caller__, reply__, {number}, replied__)"
     words = ["caller__", operation.entry, *operation.inputs]
     for position in range(8):
@@ -150,13 +149,14 @@ def _stub(state: State, operation: Operation, number: int) -> Iterator[str]:
             yield f"alu[$request__[{position}], --, B, {words[position]}]"
             yield "#endif"
     yield "scratch[put, $request__[0], (REQUEST_RING << 2), 0, 8], structure[request_ring], sig_done[request_put__]"
-    yield "ctx_arb[request_put__, replied__]"
+    yield from ("ctx_arb[request_put__, replied__]", ".end")
     size = 1 + len(operation.outputs)
-    yield f".state_xfer answer__[{size}] replies"
+    yield from (".begin", f".state_xfer answer__[{size}] replies")
     yield f"state_read[answer__, replies, reply__, 0, {size}]"
     yield "alu[--, --, B, answer__[0]]"
     yield f"bne[unavailable_{state.on_unavailable}#]"
     yield from (f"alu[{name}, --, B, answer__[{n}]]" for n, name in enumerate(operation.outputs, start=1))
+    yield ".end"
     yield ".end"
     yield "#endm"
 

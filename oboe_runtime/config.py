@@ -13,6 +13,7 @@ from ixp_emu.cluster.schema import FileName, Name, PortNumber, Symbol
 from oboe_runtime.declaration import Declaration, read_declaration
 from oboe_runtime.faults import Fault
 from oboe_runtime.layout import CHIPS
+from oboe_runtime.merging import check_merges
 from oboe_runtime.replicas import check_replicas
 
 __all__ = ["PROGRAMS", "OboeConfig", "read_config"]
@@ -108,6 +109,7 @@ def read_config(config: ClusterConfig) -> OboeConfig:
         directory = source.absolute(("oboe", "service"), directory)
     declaration = read_declaration(directory, categories=table.categories, options=table.options)
     check_replicas(declaration)
+    check_merges(declaration)
     for index, fault in enumerate(table.fault):
         if fault.chip not in config.chips:
             raise source.error(

@@ -77,8 +77,7 @@ def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
             lines += push_entry(replicated.index(state), state)
         lines.append("br[done#]")
     lines += ["done#:", "#endm"]
-    if chips > 1:
-        lines += apply_replica(replicated)
+    lines += apply_replica(replicated)
     return "\n".join([*lines, '#include "builtin:oboe/control.uc"', ""])
 
 
@@ -167,6 +166,9 @@ def _access(state: State, access: EntryAccess, entry: str) -> Iterator[str]:
     if access.kind == "merge" and state.merge == "add":
         yield f"state_add[{state.name}, {entry}, {access.word}, {access.registers[0]}]"
         return
+    if access.kind == "merge":
+        yield from _combine(state, entry, access)
+        return
     move = f"[block__, {state.name}, {entry}, {access.word}, {size}]"
     yield ".begin"
     yield f".state_xfer block__[{size}] {state.name}"
@@ -177,3 +179,20 @@ def _access(state: State, access: EntryAccess, entry: str) -> Iterator[str]:
         yield f"state_read{move}"
         yield from (f"alu[{register}, --, B, block__[{n}]]" for n, register in enumerate(access.registers))
     yield ".end"
+
+
+def _combine(state: State, entry: str, access: EntryAccess) -> Iterator[str]:
+    """A merge that no command does: read, combine, write; right where one context at a time is at the entry."""
+    register = access.registers[0]
+    move = f"[block__, {state.name}, {entry}, {access.word}, 1]"
+    yield from (".begin", f".state_xfer block__[1] {state.name}", ".reg old__")
+    yield from (f"state_read{move}", "alu[old__, --, B, block__[0]]")
+    if state.merge == "or":
+        yield f"alu[block__[0], old__, OR, {register}]"
+    else:
+        kept, other = ("old__", register) if state.merge == "max" else (register, "old__")
+        yield from (f"alu[--, {kept}, -, {other}]", "bhs[kept__#]", f"alu[block__[0], --, B, {register}]")
+        yield f"state_write{move}"
+        yield from ("kept__#:", ".end")
+        return
+    yield from (f"state_write{move}", ".end")

@@ -161,20 +161,6 @@ open#:
 .end
 #endm
 
-// Put something on the transmit ring, to a chip.
-//   in_descriptor, in_chip  registers
-//   cycles       3, a read and a put
-#macro message_transmit(in_descriptor, in_chip)
-.begin
-.reg write $send[2]
-.state_xfer route[1] chip_routes
-    state_read[route, chip_routes, in_chip, 0, 1]
-    alu[$send[0], --, B, in_descriptor]
-    alu[$send[1], --, B, route[0]]
-    scratch[put, $send[0], (TX_RING << 2), 0, 2], structure[tx_ring], ctx_swap[put_done]
-.end
-#endm
-
 // The number expected next from a chip, which is told to it now.
 //   out_expected, in_chip  registers
 //   cycles       2, a read and a write

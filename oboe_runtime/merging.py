@@ -11,8 +11,15 @@ from collections.abc import Iterator, Sequence
 from ixp_emu.errors import InputError
 from oboe_runtime.declaration import Declaration, EntryAccess, State
 
-__all__ = ["LINE_LONGWORDS", "check_merges",
-    "control_macros", "copy_entries", "merged_access", "merged_states", "worker_structures"]
+__all__ = [
+    "LINE_LONGWORDS",
+    "check_merges",
+    "control_macros",
+    "copy_entries",
+    "merged_access",
+    "merged_states",
+    "worker_structures",
+]
 
 LINE_LONGWORDS = 16
 

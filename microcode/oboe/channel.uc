@@ -16,7 +16,7 @@
 
 #define WINDOW 16
 #define COPY_BYTES 128
-#define RESEND_TICKS 3
+#define RESEND_TICKS 10
 #define DOWN_HEARTBEATS 5
 
 // By chip: number of the next message to it, of the oldest unanswered one, of the next from it, as last told to it; ticks

@@ -46,7 +46,8 @@ class Case:
         chips: in a mesh; each has an egress port behind its ingress ports.
         ingress: ports of each chip where packets come in.
         workers: microengines of each chip.
-        control: whether each chip has one for control; it takes the place of the fifth worker.
+        control: whether each chip has one for control, as merging and strict states need it; it takes the place of the
+            fifth worker.
         packets: per chip; the first sixth of them is not counted.
         flows: how many; with "even" flows 1,024 of them, one in each bundle, equally often.
         size: bytes with FCS.
@@ -58,7 +59,7 @@ class Case:
     chips: int = 1
     ingress: int = 1
     workers: int = 1
-    control: bool = False
+    control: bool = True
     order: str = "pinned"
     packets: int = 3_000
     flows: int | None = None

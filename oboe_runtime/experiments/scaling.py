@@ -2,7 +2,8 @@
 
 Every chip takes in packets at line rate, each flow alone in its bundle, so all chips have the same load; (N - 1)/N of a
 chip's packets are worked on elsewhere and cross one link. A packet takes a turn in classify where it comes in and, as a
-message, another where it is worked on: so a chip that takes in x packets per second classifies x (1 + (N - 1)/N).
+message, another where it is worked on. Where classify cannot keep up, its ring is full and the share 1 - q of all that
+comes to it is lost, messages too, whose first turn was then in vain.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from oboe_runtime.experiments.case import Case
 from oboe_runtime.experiments.document import Figure, Series, Table
 from oboe_runtime.experiments.laboratory import Laboratory, line_pps, link_pps, service_name
 
-__all__ = ["bounds", "run", "share_of_messages"]
+__all__ = ["bounds", "classified", "run", "share_of_messages"]
 
 _SERVICES = ("monitor", "nat", "intrusion")
 _TOLERANCE = 0.05
@@ -23,6 +24,28 @@ _FULL = 0.98  # busy share at which a stage of workers takes no more
 def share_of_messages(chips: int) -> float:
     """How many of a chip's packets are worked on by another chip."""
     return (chips - 1) / chips
+
+
+def classified(offered_pps: float, remote: float, frames_pps: float) -> float:
+    """Packets per second that a chip gets through when every chip is offered so many and classify takes `frames_pps`.
+
+    The share q of all frames that come to classify is taken: q (L + s q L) = C for the load L, the share of messages s
+    and the capacity C. Of the packets, q (1 - s) get through at once and q s q as messages.
+    """
+    if offered_pps * (1 + remote) <= frames_pps:
+        return offered_pps
+    if remote == 0:
+        return frames_pps
+    taken = ((1 + 4 * remote * frames_pps / offered_pps) ** 0.5 - 1) / (2 * remote)
+    return offered_pps * taken * (1 - remote + remote * taken)
+
+
+def _frames_of(packets_pps: float, offered_pps: float, remote: float) -> float:
+    """The inverse of `classified` for its last argument, where packets are lost: the C that explains the throughput."""
+    share = packets_pps / offered_pps
+    taken = ((1 - remote) ** 2 + 4 * remote * share) ** 0.5 - (1 - remote)
+    taken /= 2 * remote
+    return taken * offered_pps * (1 + remote * taken)
 
 
 def bounds(chips: int, *, size: int, classify_pps: float, worker_pps: float) -> Mapping[str, float]:
@@ -35,7 +58,7 @@ def bounds(chips: int, *, size: int, classify_pps: float, worker_pps: float) -> 
     remote = share_of_messages(chips)
     limits = {
         "ports": line_pps(size),
-        "classify": classify_pps / (1 + remote),
+        "classify": classified(line_pps(size), remote, classify_pps),
         "workers": worker_pps,
     }
     if chips > 1:
@@ -97,17 +120,10 @@ def _saturated(service: str, chips: int) -> Case:
 
 
 def _classify_pps(laboratory: Laboratory) -> float:
-    """Frames that a classify takes: three ports at line rate into a service that drops everything, so nothing behind
-    it is in the way."""
-    case = Case(
-        service="builtin:services/nat",
-        ingress=3,
-        workers=5,
-        packets=9_000,
-        options={"inside": "9.0.0.0/8"},
-    )
-    found = laboratory.measure(case)
-    return found.lost.get("not_translated", 0) / found.seconds
+    """Frames that a classify takes: three chips and a service that does nothing, so that classify is what is full."""
+    chips = 3
+    found = laboratory.measure(_saturated("builtin:services/bare", chips))
+    return _frames_of(found.packets_per_second / chips, line_pps(64), share_of_messages(chips))
 
 
 def _worker_pps(laboratory: Laboratory, service: str) -> float:

@@ -11,6 +11,7 @@ from ixp_emu.cluster.config import ClusterConfig
 from ixp_emu.cluster.decode import decode, did_you_mean
 from ixp_emu.cluster.schema import FileName, Name, PortNumber, Symbol
 from oboe_runtime.declaration import Declaration, read_declaration
+from oboe_runtime.faults import Fault
 from oboe_runtime.layout import CHIPS
 from oboe_runtime.replicas import check_replicas
 
@@ -38,6 +39,7 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     time_scale: Scale = 1000.0
     heartbeat_us: Annotated[int, Meta(ge=20, le=1_000_000)] = 1_000
     categories: dict[Symbol, str] = {}
+    fault: tuple[Fault, ...] = ()
     options: dict[Symbol, int | str] = {}
 
 
@@ -54,6 +56,7 @@ class OboeConfig:
         home: chip of the strict states.
         time_scale: by which the service's times are divided.
         heartbeat_us: between two heartbeats; a chip silent for five is down.
+        faults: that are brought about.
     """
 
     declaration: Declaration
@@ -64,6 +67,7 @@ class OboeConfig:
     home: str
     time_scale: float
     heartbeat_us: int
+    faults: tuple[Fault, ...]
 
 
 def read_config(config: ClusterConfig) -> OboeConfig:
@@ -104,6 +108,11 @@ def read_config(config: ClusterConfig) -> OboeConfig:
         directory = source.absolute(("oboe", "service"), directory)
     declaration = read_declaration(directory, categories=table.categories, options=table.options)
     check_replicas(declaration)
+    for index, fault in enumerate(table.fault):
+        if fault.chip not in config.chips:
+            raise source.error(
+                ("oboe", "fault", index, "chip"), f'unknown chip "{fault.chip}"{did_you_mean(fault.chip, config.chips)}'
+            )
     home = table.home or next(iter(workers))
     if home not in workers:
         raise source.error(("oboe", "home"), f'"{home}" is no chip with a worker{did_you_mean(home, workers)}')
@@ -116,6 +125,7 @@ def read_config(config: ClusterConfig) -> OboeConfig:
         home,
         table.time_scale,
         table.heartbeat_us,
+        table.fault,
     )
 
 

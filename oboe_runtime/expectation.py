@@ -45,14 +45,18 @@ def expect(
     frames: Frames,
     into: Sequence[Port],
     port_numbers: Mapping[Port, int],
-) -> Expectation:
+) -> tuple[Expectation, list[str | None]]:
     """The expectation for a static bundle table: packets are shown to the service in their order of arrival.
 
     Parameters:
         oracle: of the service, new; it is shown every packet.
         frames: ``port`` indexes ``into``.
         port_numbers: port -> number over the cluster.
+
+    Returns:
+        What must leave, and for each frame the chip where its bundle lives, None for a malformed one.
     """
+    owners: list[str | None] = [None] * len(frames)
     hashes: dict[Tuple, tuple[int, int, int, int]] = {}
     kept: list[int] = []
     ports: list[int] = []
@@ -70,6 +74,7 @@ def expect(
             words = hashes[packet.flow] = hash_of_flow(packet.flow, oboe.declaration.flow_key)
         bundle = bundle_of_packet(oboe.declaration, packet.flow, words)
         chip = bundles.owners[bundle].chip
+        owners[index] = chip
         treated = oracle.work(Arrival(frame, packet, words, bundle, port.chip, port.number))
         if treated.drop is not None:
             drops[chip, treated.drop] = drops.get((chip, treated.drop), 0) + 1
@@ -80,7 +85,7 @@ def expect(
     rows = np.array(kept, np.int64)
     order = np.argsort(rows, kind="stable")
     digests = Frames.from_bytes(leaving).digests()
-    return Expectation(
+    expectation = Expectation(
         ExpectedFrames(
             digest=digests[order],
             port=np.array(ports, np.uint16)[order],
@@ -90,3 +95,4 @@ def expect(
         drops,
         {},
     )
+    return expectation, owners

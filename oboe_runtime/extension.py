@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,19 @@ from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.cluster.extension import Verdict
 from oboe_runtime.bundles import BundleTable, chip_identity, chip_routes, worker_circle
 from oboe_runtime.config import PROGRAMS, OboeConfig, read_config
+from oboe_runtime.faults import StoppedChips, fault_actions
 from oboe_runtime.generate import control_text, worker_text
+from oboe_runtime.layout import (
+    EVENTS,
+    HASH_MULTIPLIER,
+    MALFORMED_REASONS,
+    PATH_REASONS,
+    TICK_US,
+    TIMESTAMP_CYCLES,
+    slices_per_chip,
+)
 from oboe_runtime.merging import merged_states
 from oboe_runtime.oracle import Oracle, load_oracle
-from oboe_runtime.layout import TICK_US, EVENTS, MALFORMED_REASONS, HASH_MULTIPLIER, PATH_REASONS, TIMESTAMP_CYCLES, slices_per_chip
 
 if TYPE_CHECKING:
     from ixp_emu.cluster.expectation import Expectation
@@ -25,6 +34,10 @@ if TYPE_CHECKING:
     from ixp_emu.cluster.service import Outcome
 
 __all__ = ["OBOE", "ChipService", "OboeCluster", "OboeExtension"]
+
+_QUIET_HEARTBEATS = 6
+_QUIET_CYCLES = 300_000
+"""When nothing has happened for so long, all know of a chip that is down, and no packet is under way."""
 
 
 class OboeExtension:
@@ -85,6 +98,14 @@ class OboeCluster:
         self.config = config
         self.oboe = oboe
         self.bundles = BundleTable(oboe)
+        khz = config.hardware["me_clock_khz"]
+        self._owners: list[str | None] = []
+        self._stopped = StoppedChips(
+            oboe.faults,
+            oboe,
+            self.bundles,
+            quiet_cycles=_QUIET_HEARTBEATS * oboe.heartbeat_us * khz // 1000 + _QUIET_CYCLES,
+        )
 
     @cached_property
     def oracle(self) -> Oracle:
@@ -106,6 +127,7 @@ class OboeCluster:
             "FLOW_TIMEOUT": max(1, round(steps)),
             f"ORDER_{self.oboe.order.upper()}": 1,
             f"KEY_{declaration.flow_key.upper()}": 1,
+            **({"DROPPING": 1} if any(fault.kind == "drop_message" for fault in self.oboe.faults) else {}),
             **self._merging(),
             **({"LOCKS_BUNDLES": 1} if declaration.locks_bundles else {}),
             **({"ON_FULL_REFUSE": 1} if declaration.on_full == "refuse" else {}),
@@ -143,12 +165,23 @@ class OboeCluster:
 
         self._one_port = len(into) == 1
         self._shown = load_oracle(self.oboe.declaration)
-        return expect(self.oboe, self.bundles, self._shown, frames, into, port_numbers)
+        expectation, self._owners = expect(self.oboe, self.bundles, self._shown, frames, into, port_numbers)
+        return expectation
+
+    def actions(self) -> Mapping[int, Callable[[ClusterRun], None]]:
+        """The faults of the configuration."""
+        return fault_actions(self.oboe.faults)
+
+    def losses(self, run: ClusterRun) -> Mapping[str, int]:
+        """What is lost in chips that have stopped."""
+        return self._stopped.losses(run, self._owners)
 
     def settled(self, run: ClusterRun) -> bool:
         """Whether every line of partials that was sent has been added to the totals."""
         from oboe_runtime.harvest import elements_of
 
+        if self._stopped.stopped(run):
+            return True
         begun = applied = 0
         for chip in self.oboe.workers:
             counters = elements_of(run.machine, run.images, chip, "merge_counters")
@@ -160,7 +193,7 @@ class OboeCluster:
         """The report's object, and whether the states hold what the service's oracle says; the order has been checked by
         the run itself."""
         differences = self._differences(result)
-        owned = {name: 0 for name in self.oboe.workers}
+        owned = dict.fromkeys(self.oboe.workers, 0)
         for owner in self.bundles.owners:
             owned[owner.chip] += 1
         report: dict[str, Any] = {

@@ -35,7 +35,9 @@ def worker_text(declaration: Declaration, *, order: str, chips: int) -> str:
     merged = merged_states(declaration, chips=chips)
     if merged:
         lines += ["#ifndef ENGINES_CONTROL"]
-        lines += [f'#error "state {merged[0].name} is commutative on {chips} chips: it needs a microengine for control"']
+        lines += [
+            f'#error "state {merged[0].name} is commutative on {chips} chips: it needs a microengine for control"'
+        ]
         lines += ["#endif", '#include "builtin:oboe/epoch.uc"']
     for state in declaration.states:
         if state in merged:

@@ -8,6 +8,7 @@ __all__ = [
     "EVENTS",
     "HASH_MULTIPLIER",
     "MALFORMED_REASONS",
+    "MESSAGE_TYPES",
     "PATH_REASONS",
     "RECORDS_PER_SLICE",
     "TICK_US",
@@ -31,6 +32,8 @@ HASH_MULTIPLIER = (0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53B)
 MALFORMED_REASONS = ("short", "version", "checksum", "fragment")
 PATH_REASONS = (*MALFORMED_REASONS, "message", "rx_error", "classify_full", "unavailable", "chip_down")
 """Oboe's reasons to drop a packet, in the order of `oboe_counters`; the service's stand behind them."""
+MESSAGE_TYPES = {"DISPATCH": 0, "CALL": 1, "REPLY": 2, "REPLICA": 3, "PARTIAL": 4, "ACK": 15}
+"""Types of messages that are sent so far."""
 EVENTS = ("new_flow", "expired", "evicted", "refused", "control_full", "replica_gap", "sent_again")
 """What `oboe_counters` counts behind the reasons."""
 

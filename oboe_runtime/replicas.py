@@ -42,7 +42,11 @@ def apply_replica(states: Sequence[State]) -> Iterator[str]:
     """The macro that puts an entry from the home in its place."""
     yield "#macro apply_replica(of, version, value)"
     yield from (".begin", ".reg number entry")
-    yield from ("alu_shf[number, --, B, of, >>24]", "alu_shf[entry, --, B, of, <<8]", "alu_shf[entry, --, B, entry, >>8]")
+    yield from (
+        "alu_shf[number, --, B, of, >>24]",
+        "alu_shf[entry, --, B, of, <<8]",
+        "alu_shf[entry, --, B, entry, >>8]",
+    )
     yield "check_version(number, version)"
     for number, state in enumerate(states):
         yield from (f"alu[--, number, -, {number}]", f"bne[other_{number}#]")

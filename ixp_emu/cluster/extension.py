@@ -5,7 +5,7 @@ An entry point of the group ``ixpemu.extensions`` names an object that is an `Ex
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -53,6 +53,12 @@ class ClusterExtension(Protocol):
 
     def expect(self, frames: Frames, into: Sequence[Port], port_numbers: Mapping[Port, int]) -> Expectation:
         """What must become of the offered frames; ``frames.port`` indexes ``into``."""
+
+    def actions(self) -> Mapping[int, Callable[[ClusterRun], None]]:
+        """Cycle (1 or later) -> what the extension does to the machine before it."""
+
+    def losses(self, run: ClusterRun) -> Mapping[str, int]:
+        """Cause -> offered frames that are lost without any counter of the machine, known so far."""
 
     def settled(self, run: ClusterRun) -> bool:
         """Whether a run whose packets are all resolved may end: nothing is under way that `finish` wants to be over."""

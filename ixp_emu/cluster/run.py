@@ -21,8 +21,8 @@ from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.cluster.counters import Counters, take_counters
 from ixp_emu.cluster.diagnosis import describe_fault, waiting_lines
 from ixp_emu.cluster.egress import EgressMatcher, EgressResult
-from ixp_emu.cluster.extension import open_extensions
 from ixp_emu.cluster.expectation import Expectation, expect
+from ixp_emu.cluster.extension import open_extensions
 from ixp_emu.cluster.frames import Frames
 from ixp_emu.cluster.machine import EgressLog, Machine
 from ixp_emu.cluster.service import Service
@@ -128,6 +128,10 @@ class ClusterRun:
         self.expectation = next(
             (extension.expect(self.frames, self.into, numbers) for extension in self.extensions.values()), None
         ) or expect(config, self.images, self.frames, self.into, numbers)
+        self._actions: dict[int, list[Callable[[ClusterRun], None]]] = {}
+        for extension in self.extensions.values():
+            for cycle, action in extension.actions().items():
+                self._actions.setdefault(cycle, []).append(action)
         self.wall_seconds = 0.0
         self.observer: Callable[[int, EgressLog], None] | None = None
         self._origin: Snapshot | None = None
@@ -232,12 +236,19 @@ class ClusterRun:
             words = structure_words(self.machine.chips[index], self.machine.memories[index], placed)[::stride]
             yield name, service, words.tolist()
 
-    def lost(self) -> dict[str, int]:
-        """Cause -> frames, over all chips."""
+    def counted(self) -> dict[str, int]:
+        """Cause -> frames that the machine has counted as lost, over all chips."""
         ports = self.machine.chips["port"]
         causes = {cause: int(ports[field].sum()) for cause, field in _LOSSES.items() if ports[field].any()}
         for (_, reason), count in sorted(self.service_drops().items()):
             causes[reason] = causes.get(reason, 0) + count
+        return causes
+
+    def lost(self) -> dict[str, int]:
+        """Cause -> frames, with what extensions know of."""
+        causes = self.counted()
+        for extension in self.extensions.values():
+            causes.update(extension.losses(self))
         return causes
 
     @property
@@ -284,13 +295,14 @@ class ClusterRun:
         begin = kept = time.perf_counter()
         step = CHECK_CYCLES
         while self.now < limit and self.fault is None:
-            until = min(self.next_check, limit, self.now + step)
+            until = min(self.next_check, limit, self.now + step, self._next_action())
             started = time.perf_counter()
             self._observe(self.machine.advance(until))
             if self.machine.faulted():
                 self._end_by_fault()
                 break
             self.now = until
+            self._act()
             ended = time.perf_counter()
             fitting = int(step * _SLICE_SECONDS / max(ended - started, 1e-4))
             step = max(CHECK_CYCLES, min(2 * step, fitting, _LONGEST_SLICE))
@@ -335,12 +347,21 @@ class ClusterRun:
     def _go(self, until: int) -> None:
         """Run to a cycle before which nothing ends the run."""
         while self.now < until:
-            target = min(self.next_check, until)
+            target = min(self.next_check, until, self._next_action())
             self._observe(self.machine.advance(target))
             self.now = target
+            self._act()
             if target == self.next_check:
                 self._check()
                 self.next_check = self._following_check()
+
+    def _next_action(self) -> int:
+        """The next cycle before which an extension acts."""
+        return min((cycle for cycle in self._actions if cycle > self.now), default=self.config.run.max_cycles)
+
+    def _act(self) -> None:
+        for action in self._actions.get(self.now, ()):
+            action(self)
 
     def _check(self) -> bool:
         """Whether the run is over; also takes the warm-up's counters and notices a stuck cluster."""

@@ -135,9 +135,9 @@ receiver#:
     alu[word5, --, B, $$words[10]]
     alu[--, to, -, @self]
     bne[pass_on#]
-    drop_as_ordered(kind, not_taken#)
     alu[--, from, -, @self]             // its own partials, which no channel brought
     beq[taken#]
+    drop_as_ordered(kind, not_taken#)
     channel_arrival(from, kind, expected, not_taken#)
 .end
 taken#:

@@ -37,6 +37,21 @@
     alu[out_ports, --, B, $$key[3]]
 #endm
 
+// The first record of a bucket, to `flow` of the worker.
+//   in_work      register
+//   cycles       8, and a read
+#macro flow_first(in_work)
+.begin
+.reg bundle bucket
+.state_xfer slice[1] bundle_slices
+    alu_shf[bundle, --, B, in_work, >>WORK_BUNDLE]
+    state_read[slice, bundle_slices, bundle, 0, 1]
+    alu_shf[flow, --, B, slice[0], <<SLICE_BITS]
+    alu_shf[bucket, 0xF, AND, in_work, >>WORK_BUCKET]
+    alu_shf[flow, flow, OR, bucket, <<WAYS_BITS]
+.end
+#endm
+
 // Find the packet's record, or make one: in the bucket's way that is FREE, else in the one used longest ago, if that is
 // allowed. Runs service_evict and service_new_flow. Uses flow of the worker.
 //   in_work      register
@@ -46,18 +61,7 @@
 //                a new flow: 15, a write and an add, and the service's macros
 #macro flow_find(in_work, in_protocol, in_low, in_high, in_ports, REFUSED)
 .reg now oldest victim
-.begin
-.reg bundle
-.state_xfer slice[1] bundle_slices
-    alu_shf[bundle, --, B, in_work, >>WORK_BUNDLE]
-    state_read[slice, bundle_slices, bundle, 0, 1]
-    alu_shf[flow, --, B, slice[0], <<SLICE_BITS]
-.end
-.begin
-.reg bucket
-    alu_shf[bucket, 0xF, AND, in_work, >>WORK_BUCKET]
-    alu_shf[flow, flow, OR, bucket, <<WAYS_BITS]
-.end
+    flow_first(in_work)
     local_csr_rd[timestamp_low]
     immed[now, 0]
     immed[oldest, 0]

@@ -12,6 +12,7 @@
 #define OBOE_ORDERED_UC
 
 #include "structures.uc"
+#include "scan.uc"
 #include "reorder.uc"
 #include "../lib/ordered.uc"
 
@@ -55,7 +56,7 @@ passed#:
 begun#:
 #endm
 
-// Take a packet.
+// Take a packet, or a bucket to scan: the descriptor is then 0.
 //   out_descriptor, out_work  registers
 //   out_place    register: for section_enter
 //   cycles       8, and a get
@@ -68,8 +69,10 @@ begun#:
 poll#:
     scratch[get, $work[0], ring, 0, 2], structure[work_rings], ctx_swap[got]
     alu[out_descriptor, --, B, $work[0]]
-    beq[poll#], defer[1]
+    bne[packet#], defer[1]
     alu[out_work, --, B, $work[1]]
+    scan_next(out_work, poll#)
+packet#:
     circle_pass(turn_take)
 #endm
 

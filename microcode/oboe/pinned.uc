@@ -9,6 +9,7 @@
 #define OBOE_PINNED_UC
 
 #include "structures.uc"
+#include "scan.uc"
 #include "../lib/ordered.uc"
 
 .local_mem waiting local 32 32          // a longword a context: 8 | context behind it, or 0
@@ -39,7 +40,7 @@
     turn_begin(turn_take)
 #endm
 
-// Take a packet, and its place in the chain of its bucket.
+// Take a packet, or a bucket to scan (the descriptor is then 0), and its place in the chain of its bucket.
 //   out_descriptor, out_work  registers
 //   out_place    register: for section_enter
 //   cycles       19 and a get; 8 more where the bucket is held
@@ -52,8 +53,10 @@
 poll#:
     scratch[get, $work[0], ring, 0, 2], structure[work_rings], ctx_swap[got]
     alu[out_descriptor, --, B, $work[0]]
-    beq[poll#]
+    bne[packet#], defer[1]
     alu[out_work, --, B, $work[1]]
+    scan_next(out_work, poll#)
+packet#:
     alu_shf[tag, --, B, out_work, >>SECTION_SHIFT]
     alu[tag, tag, +, 1]                 // 0 is no bucket
     cam_lookup[out_place, tag]

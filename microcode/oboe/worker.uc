@@ -12,7 +12,7 @@
 #include "ordered.uc"
 #endif
 
-.reg @buffers @work_ring @egress         // the same for all contexts
+.reg @buffers @work_ring @egress @self @number         // the same for all contexts
 .reg descriptor packet_at flow verdict
 
 #include "packet.uc"
@@ -26,12 +26,15 @@
     identify(own, context)
     state_read[identity, chip_identity, 0, 0, 3]
     alu[@egress, --, B, identity[IDENTITY_EGRESS]]
-#ifdef OBOE_REQUEST_UC
     alu[value, --, B, identity[IDENTITY_CHIP]]
+    alu[@self, --, B, value]
+    scan_begin_task()
+#ifdef OBOE_REQUEST_UC
     requests_begin(own, value)
 #endif
     state_read[index, engine_index, own, 0, 1]
     alu[number, --, B, index[0]]
+    alu[@number, --, B, number]
 #if (WORK_RINGS == 1)
     immed[value, (WORK_RING << 2)]
 #else
@@ -61,13 +64,24 @@ next_packet#:
 .begin
 .reg work place handle protocol low high ports
     section_take(descriptor, work, place)
+    alu[--, --, B, descriptor]
+    beq[scan#]
     descriptor_place(packet_at, handle, descriptor, @buffers)
     flow_key(protocol, low, high, ports)
     epoch_enter()
     immed[verdict, 0]
     section_enter(place)
     flow_find(work, protocol, low, high, ports, refused#)
+    br[found#]
+scan#:
+    epoch_enter()
+    section_enter(place)
+    scan_bucket(work)
+    epoch_leave()
+    section_skip()
+    br[next_packet#]
 .end
+found#:
     service_packet()
     alu[--, --, B, verdict]
     bne[drop#]

@@ -125,9 +125,7 @@ def configuration(
         "run": {"max_cycles": 20_000_000, "stall_after": 300_000, **(run or {})},
         "oboe": {"service": service, "egress_port": 1, "time_scale": 1, **(oboe or {})},
         "chips.n": {"count": chips, "ports": ["1GbE"] * ports, "engines": engines},
-        **(
-            {"links.mesh": {"topology": "mesh", "chips": "n", "ports": [2]}} if chips > 1 else {}
-        ),
+        **({"links.mesh": {"topology": "mesh", "chips": "n", "ports": [2]}} if chips > 1 else {}),
         "traffic": traffic,
     }
     text = ["schema = 1"]
@@ -179,9 +177,7 @@ def run_frames(
     return run_oboe(configuration(folder, traffic=table, **settings), cycles=cycles)  # type: ignore[arg-type]
 
 
-def numbered(
-    flow: Tuple, number: int, *, loops: int = 0, length: int = 60
-) -> bytes:
+def numbered(flow: Tuple, number: int, *, loops: int = 0, length: int = 60) -> bytes:
     """A packet of the uneven service: its number in the flow, how long it takes. UDP; bytes 40 to 47 of the frame."""
     assert flow.protocol == UDP
     payload = bytearray(length - 42)

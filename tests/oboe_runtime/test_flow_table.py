@@ -45,7 +45,7 @@ def test_as_many_flows_as_a_bucket_has_ways_have_records_of_their_own(tmp_path: 
     done = run_frames(tmp_path, frames, lines=place)
     assert packets_of(done) == dict.fromkeys(flows, 3)
     assert done.events() == {"new_flow": WAYS}
-    (records,) = {number // WAYS for numbers in done.records("n0").values() for number in numbers},
+    (records,) = ({number // WAYS for numbers in done.records("n0").values() for number in numbers},)
     assert len(records) == 1  # they share a bucket
     done.assert_clean()
 
@@ -69,9 +69,7 @@ def test_a_service_may_refuse_flows_instead(tmp_path: Path) -> None:
         (copy / name).write_text((source / name).read_text().replace("timeout_ms", 'on_full = "refuse"\ntimeout_ms'))
     flows = flows_of_one_bucket(WAYS + 1)
     order = [*flows, flows[-1]]
-    done = run_frames(
-        tmp_path, [numbered(flow, 1) for flow in order], gaps_ns=[5_000] * len(order), service=str(copy)
-    )
+    done = run_frames(tmp_path, [numbered(flow, 1) for flow in order], gaps_ns=[5_000] * len(order), service=str(copy))
     assert packets_of(done) == dict.fromkeys(flows[:WAYS], 1)
     assert done.events() == {"new_flow": WAYS, "refused": 2}
     assert done.result.delivered == len(order)
@@ -130,7 +128,7 @@ def test_malformed_packets_are_dropped_and_counted_by_reason(tmp_path: Path) -> 
 def test_options_are_no_part_of_the_key(tmp_path: Path) -> None:
     """The ports stand behind the options; the checksum covers them."""
     flow = flows_of(1)[0]
-    frames = [frame_of(flow, bytes(40 - 4 * words), options=bytes([1]) * 4 * words) for words in range(0, 11)]
+    frames = [frame_of(flow, bytes(40 - 4 * words), options=bytes([1]) * 4 * words) for words in range(11)]
     spoilt = frames[10][:50] + bytes([frames[10][50] ^ 1]) + frames[10][51:]
     done = run_frames(tmp_path, [*frames, spoilt], service="builtin:services/monitor")
     assert done.result.lost == {"checksum": 1}
@@ -144,4 +142,22 @@ def test_the_key_of_packets_without_ports(tmp_path: Path) -> None:
     done = run_frames(tmp_path, frames)
     keys = {flow._replace(protocol=protocol, source_port=0, destination_port=0) for protocol in (1, 50)}
     assert set(done.states("progress")) == keys
+    done.assert_clean()
+
+
+@pytest.mark.parametrize("order", ["pinned", "ordered"])
+def test_the_scanner_frees_records_that_no_packet_comes_to(tmp_path: Path, order: str) -> None:
+    """The time-out is 1 ms; behind the last packet but one the chip is idle for 40 ms, in which the scanner comes round."""
+    flows = flows_of(20)
+    frames = [numbered(flow, 1) for flow in flows]
+    gaps = [5_000] * 19 + [40_000_000]
+    done = run_frames(
+        tmp_path,
+        frames,
+        gaps_ns=gaps,
+        oboe={"time_scale": 1_000, "order": order},
+        run={"max_cycles": 40_000_000, "stall_after": 40_000_000},
+    )
+    assert packets_of(done) == {flows[-1]: 1}
+    assert done.events() == {"new_flow": 20, "expired": 19}
     done.assert_clean()

@@ -56,7 +56,7 @@ def test_one_flow_at_saturation_stays_in_order(tmp_path: Path, order: str, worke
 @pytest.mark.parametrize("order", ORDERS)
 def test_drops_of_the_service_release_their_place(tmp_path: Path, order: str) -> None:
     frames = uneven_stream(flows_of(6), 240, seed=7)
-    gaps = [4_000] * len(frames)        # slow enough that none is refused
+    gaps = [4_000] * len(frames)  # slow enough that none is refused
     done = run_frames(tmp_path, frames, gaps_ns=gaps, workers=2, oboe={"order": order, "options": {"drop_odd": 1}})
     odd = sum(int.from_bytes(frame[40:44]) % 2 for frame in frames)
     assert done.result.lost == {"odd": odd}
@@ -105,4 +105,6 @@ def test_a_build_without_sections_is_caught(
     result = done.result
     if order == "pinned":  # in mode ordered the reorder ring still sends them in order
         assert result.egress.reordered > 0
-        assert result.fault == f"order violation: {result.egress.reordered} packets left behind a later one of their flow"
+        assert (
+            result.fault == f"order violation: {result.egress.reordered} packets left behind a later one of their flow"
+        )

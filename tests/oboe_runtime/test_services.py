@@ -59,7 +59,7 @@ def test_partials_come_home(tmp_path: Path, order: str, chips: int) -> None:
     done = run_service(tmp_path, "monitor", chips=chips, order=order, options=options)
     assert_judged(done, messages=32)
     merged = int(done.words("n0", "totals_total")[:, 0].sum())
-    assert 300 <= merged <= 400           # all but what came in the last two periods: 50 packets each
+    assert 300 <= merged <= 400  # all but what came in the last two periods: 50 packets each
     others = [int(done.words(f"n{number}", "totals_total").sum()) for number in range(1, chips)]
     assert others == [0] * (chips - 1)
 
@@ -91,7 +91,10 @@ def test_both_directions_of_a_translated_flow_meet(tmp_path: Path, order: str, c
         frames.append(frame_of(flow, bytes(20)))
         back = Tuple(flow.destination, EXTERNAL, flow.destination_port, port, flow.protocol)
         answers.append(frame_of(back, bytes(20)))
-    strangers = [frame_of(Tuple(1, EXTERNAL, 2, 1024 * 63 + 5, UDP), bytes(20)), frame_of(Tuple(1, 2, 3, 4, UDP), bytes(20))]
+    strangers = [
+        frame_of(Tuple(1, EXTERNAL, 2, 1024 * 63 + 5, UDP), bytes(20)),
+        frame_of(Tuple(1, 2, 3, 4, UDP), bytes(20)),
+    ]
     every = [*frames, *answers, *frames, *strangers]
     done = run_frames(
         tmp_path,

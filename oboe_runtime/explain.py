@@ -51,8 +51,8 @@ class OperationRow:
 
     Attributes:
         accesses: what it does with entries, e.g. "read 2, write 2".
-        cycles: its accesses on an idle chip, from the hardware parameters; where the home does it (strict states, updates
-            of read_mostly ones) the whole round trip on the home's own chip at the least.
+        cycles: its accesses on an idle chip, from the hardware parameters; where the home does it (strict states,
+            updates of read_mostly ones) the whole round trip on the home's own chip at the least.
         remote_cycles: the least on another chip; None where all is local.
     """
 

@@ -1,4 +1,4 @@
-"""What the categories and the placement of state buy: each service as declared, with all strict that may be, in DRAM."""
+"""What categories and placement of state buy: each service as declared, with all strict that may be, in DRAM."""
 
 from __future__ import annotations
 
@@ -14,12 +14,8 @@ _VARIANTS = ("as declared", "strict", "DRAM")
 
 
 def strict_categories(declaration: Declaration) -> dict[str, str]:
-    """Every state whose entries are numbered over the whole cluster and that may be strict."""
-    return {
-        state.name: "strict"
-        for state in declaration.states
-        if "strict" in state.permitted and state.declared_category != "per_flow"
-    }
+    """Every state that may be strict."""
+    return {state.name: "strict" for state in declaration.states if "strict" in state.permitted}
 
 
 def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:

@@ -34,9 +34,12 @@ def test_accesses_cost_what_they_take_in_the_model(
 ) -> None:
     told = access_cycles(HARDWARE, memory, access(kind, words))
     probe = Probe(
-        what="", command=f"{command}[{kind}, $data[0], address, 0, {words}]", expected=told, cited=cite("sram.idle_latency"),
-        address=address
-    )  # fmt: skip
+        what="",
+        command=f"{command}[{kind}, $data[0], address, 0, {words}]",
+        expected=told,
+        cited=cite("sram.idle_latency"),
+        address=address,
+    )
     assert idle_latency(HARDWARE, probe) == pytest.approx(told, rel=0.02)
 
 
@@ -45,9 +48,12 @@ def test_accesses_cost_what_they_take_in_the_model(
 def test_dram_moves_quadwords(kind: str, first: int, words: int, quadwords: int) -> None:
     told = access_cycles(HARDWARE, "dram", access(kind, words, first))
     probe = Probe(
-        what="", command=f"dram[{kind}, $$data[0], address, 0, {quadwords}]", expected=told, cited=cite("dram.idle_latency"),
+        what="",
+        command=f"dram[{kind}, $$data[0], address, 0, {quadwords}]",
+        expected=told,
+        cited=cite("dram.idle_latency"),
         warming="dram[read, $$data[0], address, 0, 1], sig_done[done]",
-    )  # fmt: skip
+    )
     assert idle_latency(HARDWARE, probe) == pytest.approx(told, rel=0.02)
 
 

@@ -115,9 +115,9 @@ def test_cycles_of_a_stage_are_those_in_which_it_does_not_poll() -> None:
 
 def test_strict_is_asked_where_it_may_be() -> None:
     assert strict_categories(read_declaration("builtin:services/monitor")) == dict.fromkeys(
-        ["totals", "sketch", "conservative_sketch"], "strict"
+        ["flow_counters", "totals", "sketch", "conservative_sketch"], "strict"
     )
-    assert strict_categories(read_declaration("builtin:services/nat")) == {}
+    assert "leaves_root" in strict_categories(read_declaration("builtin:services/intrusion"))
 
 
 def test_a_run_that_went_wrong_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

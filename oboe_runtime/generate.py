@@ -77,8 +77,7 @@ def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
             lines += push_entry(replicated.index(state), state)
         lines.append("br[done#]")
     lines += ["done#:", "#endm"]
-    if chips > 1:
-        lines += apply_replica(replicated)
+    lines += apply_replica(replicated)
     return "\n".join([*lines, '#include "builtin:oboe/control.uc"', ""])
 
 
@@ -138,8 +137,7 @@ def _stub(state: State, operation: Operation, number: int) -> Iterator[str]:
     yield "#endif"
     yield ".begin"
     yield ".reg caller__ reply__"
-    yield ".reg write $request__[8]"
-    yield ".sig request_put__, replied__"
+    yield from (".begin", ".reg write $request__[8]", ".sig request_put__, replied__")
     yield f"request_caller(caller__, reply__, {number}, replied__)"
     words = ["caller__", operation.entry, *operation.inputs]
     if state.entries is None:  # records are numbered by chip
@@ -157,13 +155,14 @@ def _stub(state: State, operation: Operation, number: int) -> Iterator[str]:
             yield f"alu[$request__[{position}], --, B, {words[position]}]"
             yield "#endif"
     yield "scratch[put, $request__[0], (REQUEST_RING << 2), 0, 8], structure[request_ring], sig_done[request_put__]"
-    yield "ctx_arb[request_put__, replied__]"
+    yield from ("ctx_arb[request_put__, replied__]", ".end")
     size = 1 + len(operation.outputs)
-    yield f".state_xfer answer__[{size}] replies"
+    yield from (".begin", f".state_xfer answer__[{size}] replies")
     yield f"state_read[answer__, replies, reply__, 0, {size}]"
     yield "alu[--, --, B, answer__[0]]"
     yield f"bne[unavailable_{state.on_unavailable}#]"
     yield from (f"alu[{name}, --, B, answer__[{n}]]" for n, name in enumerate(operation.outputs, start=1))
+    yield ".end"
     yield ".end"
     yield "#endm"
 
@@ -173,6 +172,9 @@ def _access(state: State, access: EntryAccess, entry: str) -> Iterator[str]:
     size = len(access.registers)
     if access.kind == "merge" and state.merge == "add":
         yield f"state_add[{state.name}, {entry}, {access.word}, {access.registers[0]}]"
+        return
+    if access.kind == "merge":
+        yield from _combine(state, entry, access)
         return
     move = f"[block__, {state.name}, {entry}, {access.word}, {size}]"
     yield ".begin"
@@ -184,3 +186,20 @@ def _access(state: State, access: EntryAccess, entry: str) -> Iterator[str]:
         yield f"state_read{move}"
         yield from (f"alu[{register}, --, B, block__[{n}]]" for n, register in enumerate(access.registers))
     yield ".end"
+
+
+def _combine(state: State, entry: str, access: EntryAccess) -> Iterator[str]:
+    """A merge that no command does: read, combine, write; right where one context at a time is at the entry."""
+    register = access.registers[0]
+    move = f"[block__, {state.name}, {entry}, {access.word}, 1]"
+    yield from (".begin", f".state_xfer block__[1] {state.name}", ".reg old__")
+    yield from (f"state_read{move}", "alu[old__, --, B, block__[0]]")
+    if state.merge == "or":
+        yield f"alu[block__[0], old__, OR, {register}]"
+    else:
+        kept, other = ("old__", register) if state.merge == "max" else (register, "old__")
+        yield from (f"alu[--, {kept}, -, {other}]", "bhs[kept__#]", f"alu[block__[0], --, B, {register}]")
+        yield f"state_write{move}"
+        yield from ("kept__#:", ".end")
+        return
+    yield from (f"state_write{move}", ".end")

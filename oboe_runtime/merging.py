@@ -11,9 +11,33 @@ from collections.abc import Iterator, Sequence
 from ixp_emu.errors import InputError
 from oboe_runtime.declaration import Declaration, EntryAccess, State
 
-__all__ = ["LINE_LONGWORDS", "control_macros", "copy_entries", "merged_access", "merged_states", "worker_structures"]
+__all__ = [
+    "LINE_LONGWORDS",
+    "check_merges",
+    "control_macros",
+    "copy_entries",
+    "merged_access",
+    "merged_states",
+    "worker_structures",
+]
 
 LINE_LONGWORDS = 16
+
+
+def check_merges(declaration: Declaration) -> None:
+    """Refuse partials that several contexts cannot change at once.
+
+    Raises:
+        InputError: names the state.
+    """
+    for state in declaration.states:
+        if state.category == "commutative" and state.merge != "add":
+            raise InputError(
+                f'"{state.merge}" as commutative: the memories have no command that does it to a longword at once; '
+                '"add" has one',
+                file=declaration.file,
+                key=f"state.{state.name}.merge",
+            )
 
 
 def merged_states(declaration: Declaration, *, chips: int) -> list[State]:

@@ -16,7 +16,7 @@
 
 #define WINDOW 16
 #define COPY_BYTES 128
-#define RESEND_TICKS 3
+#define RESEND_TICKS 10
 #define DOWN_HEARTBEATS 5
 
 // By chip: number of the next message to it, of the oldest unanswered one, of the next from it, as last told to it; ticks
@@ -158,20 +158,6 @@ open#:
     ctx_arb[copied]
 .end
     message_transmit(handle, in_chip)
-.end
-#endm
-
-// Put something on the transmit ring, to a chip.
-//   in_descriptor, in_chip  registers
-//   cycles       3, a read and a put
-#macro message_transmit(in_descriptor, in_chip)
-.begin
-.reg write $send[2]
-.state_xfer route[1] chip_routes
-    state_read[route, chip_routes, in_chip, 0, 1]
-    alu[$send[0], --, B, in_descriptor]
-    alu[$send[1], --, B, route[0]]
-    scratch[put, $send[0], (TX_RING << 2), 0, 2], structure[tx_ring], ctx_swap[put_done]
 .end
 #endm
 

@@ -180,6 +180,7 @@ settled#:
     read_entry(entry, bundle)
 #endif
 
+#if (ENGINES_WORKER > 0)
 // To the worker that the bundle's entry names, once its ring has room. Each ring has its own state input.
 here#:
 .begin
@@ -223,6 +224,10 @@ put#:
 .end
     br[next_frame#], defer[1]
     turn_pass(turn_send)
+#else
+here#:
+    halt                                // no bundle lives here
+#endif
 
 #if (CHIPS > 1)
 #ifdef ENGINES_CONTROL
@@ -271,12 +276,16 @@ add#:
 // A frame from a link: a packet that another chip has classified, or nothing this chip knows.
 message#:
 .begin
-.reg wanted
+.reg wanted to
     immed[reason, DROP_MESSAGE]
     immed[wanted, MESSAGE_TYPE, <<16]
     alu[--, wanted, XOR, type_word]
     bne[drop#]
-    alu_shf[--, --, B, length_word, >>24]
+    alu_shf[to, 0xFF, AND, fragment_word, >>16]
+    alu[--, to, -, (CHIPS - 1)]
+    bgt[drop#]
+    alu[--, to, XOR, self]
+    bne[pass_on#]
     alu_shf[wanted, --, B, length_word, >>24]
     alu[--, wanted, XOR, ((MESSAGE_VERSION << 4) | MESSAGE_DISPATCH)]
     bne[drop#]
@@ -289,5 +298,13 @@ message#:
     alu_shf[bundle, --, B, work, >>WORK_BUNDLE]
     read_entry(entry, bundle)
     br[in_turn#]
+
+// For another chip, to which the way leads through this one: on as it is, in its turn.
+pass_on#:
+    alu_shf[descriptor, descriptor, OR, (FRAME_OFFSET >> 6), <<OFFSET_SHIFT]
+    ctx_arb[turn_send]
+    message_transmit(descriptor, to)
+    br[next_frame#], defer[1]
+    turn_pass(turn_send)
 .end
 #endif

@@ -104,4 +104,18 @@
     scratch[put, $send[0], (TX_RING << 2), 0, 2], structure[tx_ring], ctx_swap[put_done]
 #endm
 
+// Put something on the transmit ring, to a chip. Uses put_done of the program.
+//   in_descriptor, in_chip  registers
+//   cycles       3, a read and a put
+#macro message_transmit(in_descriptor, in_chip)
+.begin
+.reg write $send[2]
+.state_xfer route[1] chip_routes
+    state_read[route, chip_routes, in_chip, 0, 1]
+    alu[$send[0], --, B, in_descriptor]
+    alu[$send[1], --, B, route[0]]
+    scratch[put, $send[0], (TX_RING << 2), 0, 2], structure[tx_ring], ctx_swap[put_done]
+.end
+#endm
+
 #endif

@@ -20,7 +20,8 @@
 .structure worker_circle element_bytes=4 count=8 align=8 access=read sharing=chip
 
 .reg @next_worker
-.sig turn_take, turn_section, put_done
+.sig turn_take, turn_section
+.addr turn_section 4                    // so that 2 and 3 are left for DRAM commands
 
 // Give a turn to the next context of the circle.
 //   TURN         signal

@@ -13,7 +13,8 @@
 #include "../lib/ordered.uc"
 
 .local_mem waiting local 32 32          // a longword a context: 8 | context behind it, or 0
-.sig turn_take, bucket_left, put_done
+.sig turn_take, bucket_left
+.addr bucket_left 4                     // so that 2 and 3 are left for DRAM commands
 #define CAM_HIT 7
 #ifdef LOCKS_BUNDLES
 #define SECTION_SHIFT WORK_BUNDLE       // flows of one bundle share state: a section is a bundle's
@@ -116,10 +117,13 @@ left#:
 //   in_descriptor  register
 //   cycles       2, a put and section_leave
 #macro section_send(in_descriptor)
+.begin
 .reg write $send[2]
+.sig put_done
     alu[$send[0], --, B, in_descriptor]
     alu[$send[1], --, B, @egress]
     scratch[put, $send[0], (TX_RING << 2), 0, 2], structure[tx_ring], ctx_swap[put_done]
+.end
     section_leave()
 #endm
 

@@ -1,5 +1,6 @@
-// The scanner: a context that finds the ring empty looks now and then at one bucket of the flow table, in its section, and
-// frees records that have expired. Records that packets come to are looked at anyway (flow_table.uc).
+// The scanner: a context that finds the ring empty looks at a bucket of the flow table when one is due, in its section, and
+// frees records that have expired. A round over all buckets takes about a time-out. Records that packets come to are
+// looked at anyway (flow_table.uc).
 
 #ifndef OBOE_SCAN_UC
 #define OBOE_SCAN_UC
@@ -7,29 +8,32 @@
 #include "structures.uc"
 #include "message.uc"
 
-#define SCAN_POLLS 4                    // polls of an empty ring from one bucket to the next
 #define BUCKET_BITS 4
+#define SCAN_STEPS (FLOW_TIMEOUT >> (BUNDLE_BITS + BUCKET_BITS))
 
-.reg @scan_polls @scan_bucket           // bundle << 4 | bucket
+.reg @scan_time @scan_bucket            // when the last bucket was due; the next: bundle << 4 | bucket
 
 // Once per context.
 //   cycles       2
 #macro scan_begin_task()
-    immed[@scan_polls, SCAN_POLLS]
+    immed[@scan_time, 0]
     immed[@scan_bucket, 0]
 #endm
 
-// The ring was empty: is it time for a bucket?
+// The ring was empty: is a bucket due?
 //   out_work     register: work word of the bucket
 //   POLL#        label to branch to if not
-//   cycles       4; 20 and a read
+//   cycles       7; 24 and a read
 #macro scan_next(out_work, POLL)
 .reg entry part
-    alu[part, @scan_polls, -, 1]
-    alu[@scan_polls, --, B, part]
-    bne[POLL]
-    immed[part, SCAN_POLLS]
-    alu[@scan_polls, --, B, part]
+    local_csr_rd[timestamp_low]
+    immed[part, 0]
+    alu[entry, part, -, @scan_time]
+    immed[out_work, (SCAN_STEPS & 0xFFFF)]
+    immed_w1[out_work, (SCAN_STEPS >> 16)]
+    alu[--, entry, -, out_work]
+    blo[POLL]
+    alu[@scan_time, --, B, part]
     alu[part, --, B, @scan_bucket]
     alu_shf[out_work, --, B, part, <<WORK_BUCKET]
     alu_shf[part, --, B, part, >>BUCKET_BITS]

@@ -19,8 +19,11 @@
 #error "receive, classify and transmit run on one microengine each"
 #endif
 #define MAX_WORKERS 5
-#if (ENGINES_WORKER < 1 || ENGINES_WORKER > MAX_WORKERS)
-#error "worker on ENGINES_WORKER microengines: must be 1 to MAX_WORKERS"
+#ifndef ENGINES_WORKER
+#define ENGINES_WORKER 0                // a chip that only dispatches
+#endif
+#if (ENGINES_WORKER > MAX_WORKERS)
+#error "worker on ENGINES_WORKER microengines: at most MAX_WORKERS"
 #endif
 
 // Those that may fill have a state input that says "nearly full".
@@ -34,7 +37,9 @@
 #define WORK_RINGS 1
 #endif
 .structure classify_ring element_bytes=512 count=1 align=512 access=ring ring=CLASSIFY_RING sharing=chip
+#if (ENGINES_WORKER > 0)
 .structure work_rings element_bytes=512 count=(WORK_RINGS) align=512 access=ring ring=WORK_RING sharing=chip
+#endif
 #ifdef ENGINES_CONTROL
 #if (ENGINES_CONTROL != 1)
 #error "control runs on one microengine"

@@ -14,7 +14,8 @@
 
 .reg buffers tbuf_reference tbuf_control
 .reg @taken, @sent                      // elements taken; elements sent as last read; both modulo 256
-#ifdef ORDER_ORDERED
+#if (defined(ORDER_ORDERED) && ENGINES_WORKER > 0)
+#define REORDERING
 #include "reorder.uc"
 .reg @slot
 #endif
@@ -44,7 +45,7 @@
     br!=ctx[0, counted#]
     immed[@taken, 0]
     immed[@sent, 0]
-#ifdef ORDER_ORDERED
+#ifdef REORDERING
     immed[@slot, 0]
 #endif
 counted#:
@@ -56,7 +57,7 @@ next_frame#:
 
 // In `take`: one context polls, with one command at a time.
 poll#:
-#ifdef ORDER_ORDERED
+#ifdef REORDERING
 .begin
 .reg slot
 .state_xfer entry[2] reorder_ring

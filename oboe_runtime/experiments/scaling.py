@@ -9,6 +9,7 @@ comes to it is lost, messages too, whose first turn was then in vain.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import sqrt
 
 from oboe_runtime.experiments.case import Case
 from oboe_runtime.experiments.document import Figure, Series, Table
@@ -36,14 +37,14 @@ def classified(offered_pps: float, remote: float, frames_pps: float) -> float:
         return offered_pps
     if remote == 0:
         return frames_pps
-    taken = ((1 + 4 * remote * frames_pps / offered_pps) ** 0.5 - 1) / (2 * remote)
+    taken = (sqrt(1 + 4 * remote * frames_pps / offered_pps) - 1) / (2 * remote)
     return offered_pps * taken * (1 - remote + remote * taken)
 
 
 def _frames_of(packets_pps: float, offered_pps: float, remote: float) -> float:
     """The inverse of `classified` for its last argument, where packets are lost: the C that explains the throughput."""
     share = packets_pps / offered_pps
-    taken = ((1 - remote) ** 2 + 4 * remote * share) ** 0.5 - (1 - remote)
+    taken = sqrt((1 - remote) ** 2 + 4 * remote * share) - (1 - remote)
     taken /= 2 * remote
     return taken * offered_pps * (1 + remote * taken)
 

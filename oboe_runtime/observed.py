@@ -13,6 +13,7 @@ from microcode.services.packet import Tuple
 __all__ = ["Observed", "differing_entries", "differing_flows"]
 
 _SHOWN = 3
+_SHOWN_WORDS = 16
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,10 +35,9 @@ def differing_flows(
     state: str, observed: Mapping[Tuple, Sequence[int]], expected: Mapping[Tuple, Sequence[int]]
 ) -> list[str]:
     """The first flows whose entries are not as expected, in words."""
+    wrong = [key for key in sorted({*observed, *expected}) if not _same(observed.get(key), expected.get(key))]
     texts = [
-        f"{state} of {tuple(key)}: {_text(observed.get(key))}, expected {_text(expected.get(key))}"
-        for key in sorted({*observed, *expected})
-        if _text(observed.get(key)) != _text(expected.get(key))
+        f"{state} of {tuple(key)}: {_text(observed.get(key))}, expected {_text(expected.get(key))}" for key in wrong
     ]
     return _shortened(texts, "flows")
 
@@ -54,8 +54,15 @@ def differing_entries(state: str, observed: npt.NDArray[np.uint32], expected: np
     )
 
 
+def _same(words: Sequence[int] | None, others: Sequence[int] | None) -> bool:
+    return words is others if words is None or others is None else tuple(words) == tuple(others)
+
+
 def _text(words: Sequence[int] | None) -> str:
-    return "no entry" if words is None else " ".join(str(int(word)) for word in words)
+    if words is None:
+        return "no entry"
+    shown = " ".join(str(int(word)) for word in words[:_SHOWN_WORDS])
+    return shown if len(words) <= _SHOWN_WORDS else f"{shown} ... ({len(words):,} longwords)"
 
 
 def _shortened(texts: list[str], what: str) -> list[str]:

@@ -52,7 +52,7 @@ class Case:
         flows: how many; with "even" flows 1,024 of them, one in each bundle, equally often.
         size: bytes with FCS.
         rate: packets per second over all ports, or "line".
-        categories, options, placement: as in cluster.toml.
+        categories, options, placement, hardware: as in cluster.toml.
     """
 
     service: str
@@ -69,6 +69,7 @@ class Case:
     categories: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, int | str] = field(default_factory=dict)
     placement: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, int] = field(default_factory=dict)
 
     def configuration(self, capture: str) -> str:
         """The cluster.toml; `capture` is the file of even flows."""
@@ -88,6 +89,7 @@ class Case:
             traffic |= {"generator": "uniform", "flows": self.flows, "sizes": self.size}
         tables: dict[str, Mapping[str, object]] = {
             "run": {"offered_packets": offered, "warmup_packets": offered // 6, "seed": self.seed},
+            "hardware": self.hardware,
             "oboe": {
                 "service": self.service,
                 "order": self.order,

@@ -205,3 +205,22 @@ def test_faults_make_the_command_fail(monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_wrong_command_lines(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main(*arguments) == 2
     assert capsys.readouterr().err.strip() == message
+
+
+def test_state_sizes_that_do_not_fit_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On 4 chips 384 slices of 64 records: SRAM holds 256 bytes of each, not 512; a smaller speed is told."""
+    cases_run: list[Case] = []
+
+    def measured(case: Case) -> Measurement:
+        cases_run.append(case)
+        slow = case.options["state_words"] == 8192
+        return msgspec.structs.replace(MEASURED, packets_per_second=4e6 if slow else 5e6)
+
+    pretend(monkeypatch, measured)
+    found = run_experiment("state-size", scale="paper")
+    in_sram = [case.options["state_words"] for case in cases_run if case.placement["contexts"] == "sram1"]
+    assert in_sram == [16, 32, 64]
+    assert len(cases_run) == 3 + 10
+    assert found.figures[0].sentence == (
+        "The slowest size is against the fastest: in sram1 +0.0 % up to 256 bytes, in dram -20.0 % up to 32,768 bytes."
+    )

@@ -36,9 +36,7 @@ def differing_flows(
 ) -> list[str]:
     """The first flows whose entries are not as expected, in words."""
     wrong = [key for key in sorted({*observed, *expected}) if not _same(observed.get(key), expected.get(key))]
-    texts = [
-        f"{state} of {tuple(key)}: {_text(observed.get(key))}, expected {_text(expected.get(key))}" for key in wrong
-    ]
+    texts = [f"{state} of {tuple(key)}: {_difference(observed.get(key), expected.get(key))}" for key in wrong]
     return _shortened(texts, "flows")
 
 
@@ -58,11 +56,15 @@ def _same(words: Sequence[int] | None, others: Sequence[int] | None) -> bool:
     return words is others if words is None or others is None else tuple(words) == tuple(others)
 
 
+def _difference(words: Sequence[int] | None, expected: Sequence[int] | None) -> str:
+    if words is not None and expected is not None and len(words) == len(expected) > _SHOWN_WORDS:
+        place = next(n for n, (word, other) in enumerate(zip(words, expected, strict=True)) if word != other)
+        return f"longword {place} is {words[place]}, expected {expected[place]}"
+    return f"{_text(words)}, expected {_text(expected)}"
+
+
 def _text(words: Sequence[int] | None) -> str:
-    if words is None:
-        return "no entry"
-    shown = " ".join(str(int(word)) for word in words[:_SHOWN_WORDS])
-    return shown if len(words) <= _SHOWN_WORDS else f"{shown} ... ({len(words):,} longwords)"
+    return "no entry" if words is None else " ".join(str(int(word)) for word in words)
 
 
 def _shortened(texts: list[str], what: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from ixp_emu.errors import InputError
@@ -50,8 +49,3 @@ def test_an_entry_has_room_for_both_ends() -> None:
     assert declaration.state("contexts").words == 4
     with pytest.raises(InputError, match=r"longword"):
         read_declaration(SERVICE, options={"state_words": 1})
-
-
-def test_bench_keeps_what_it_was_given() -> None:
-    bench = Bench(read_declaration(SERVICE), contents={"contexts": np.arange(16 * 64, dtype=np.uint32)})
-    assert bench.words("contexts")[1].tolist() == list(range(16, 32))

@@ -18,6 +18,7 @@ from oboe_runtime.experiments.laboratory import Laboratory, line_pps, link_pps, 
 __all__ = ["bounds", "classified", "run", "share_of_messages"]
 
 _SERVICES = ("monitor", "nat", "intrusion")
+_BARE = "builtin:services/bare"
 _TOLERANCE = 0.05
 _FULL = 0.98  # busy share at which a stage of workers takes no more
 
@@ -69,10 +70,11 @@ def bounds(chips: int, *, size: int, classify_pps: float, worker_pps: float) -> 
 
 def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
     """Run the experiment."""
-    numbers = (1, 2, 4) if laboratory.quick else (1, 2, 4, 8)
+    numbers = (1, 2, 4) if laboratory.quick else (1, 2, 4, 8, 16)
     figures: list[Figure] = []
     rows: list[list[str]] = []
     classify_pps = _classify_pps(laboratory)
+    path = [laboratory.measure(_saturated(_BARE, chips)).packets_per_second for chips in numbers]
     for name in _SERVICES:
         service = f"builtin:services/{name}"
         worker_pps = _worker_pps(laboratory, service)
@@ -90,9 +92,10 @@ def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
             predicted.append(chips * limit[least])
             limits.append(least)
         deviations = [one / other - 1 for one, other in zip(measured, predicted, strict=True)]
-        for row in zip(numbers, measured, predicted, deviations, limits, strict=True):
-            chips, value, theory, deviation, least = row
-            rows.append([name, str(chips), _mpps(value), _mpps(theory), f"{100 * deviation:+.1f} %", least])
+        for row in zip(numbers, measured, predicted, deviations, limits, path, strict=True):
+            chips, value, theory, deviation, least, alone = row
+            percent = f"{100 * deviation:+.1f} %"
+            rows.append([name, str(chips), _mpps(value), _mpps(theory), percent, least, _mpps(alone)])
         x = [float(chips) for chips in numbers]
         ideal = [chips * measured[0] for chips in numbers]
         figures.append(
@@ -104,6 +107,7 @@ def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
                     Series(name="measured", x=x, y=[value / 1e6 for value in measured]),
                     Series(name="predicted", x=x, y=[value / 1e6 for value in predicted], theory=True),
                     Series(name="chips x one chip, without hops", x=x, y=[value / 1e6 for value in ideal], theory=True),
+                    Series(name="the path without a service", x=x, y=[value / 1e6 for value in path]),
                     *(
                         Series(name=f"bound: {bound}", x=x, y=[value / 1e6 for value in values], theory=True)
                         for bound, values in every.items()
@@ -112,7 +116,7 @@ def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
                 sentence=_sentence(name, numbers, measured, deviations, limits),
             )
         )
-    columns = ["service", "chips", "measured Mpps", "predicted Mpps", "deviation", "limit"]
+    columns = ["service", "chips", "measured Mpps", "predicted Mpps", "deviation", "limit", "path alone Mpps"]
     return figures, [Table(title="Throughput at saturation, frames of 64 bytes", columns=columns, rows=rows)]
 
 
@@ -123,7 +127,7 @@ def _saturated(service: str, chips: int) -> Case:
 def _classify_pps(laboratory: Laboratory) -> float:
     """Frames that a classify takes: three chips and a service that does nothing, so that classify is what is full."""
     chips = 3
-    found = laboratory.measure(_saturated("builtin:services/bare", chips))
+    found = laboratory.measure(_saturated(_BARE, chips))
     return _frames_of(found.packets_per_second / chips, line_pps(64), share_of_messages(chips))
 
 

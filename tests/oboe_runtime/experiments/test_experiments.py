@@ -91,7 +91,7 @@ def test_scaling_compares_with_the_prediction(monkeypatch: pytest.MonkeyPatch) -
     pretend(monkeypatch, measured)
     document = run_experiment("scaling", scale="quick")
     assert [row[:2] for row in document.tables[0].rows[:3]] == [["monitor", "1"], ["monitor", "2"], ["monitor", "4"]]
-    assert [row[4:] for row in document.tables[0].rows[:3]] == [
+    assert [row[4:6] for row in document.tables[0].rows[:3]] == [
         ["+0.0 %", "ports"],
         ["+0.0 %", "classify"],
         ["-6.0 %", "classify"],

@@ -10,9 +10,9 @@ from msgspec import Meta, Struct
 from ixp_emu.cluster.config import ClusterConfig
 from ixp_emu.cluster.decode import decode, did_you_mean
 from ixp_emu.cluster.schema import FileName, Name, PortNumber, Symbol
-from oboe_runtime.declaration import Declaration, read_declaration
+from oboe_runtime.declaration import Declaration, check_periods, read_declaration
 from oboe_runtime.faults import Fault
-from oboe_runtime.layout import CHIPS
+from oboe_runtime.layout import CHIPS, LINK_BITS_PER_S
 from oboe_runtime.merging import check_merges
 from oboe_runtime.replicas import check_replicas
 
@@ -109,6 +109,7 @@ def read_config(config: ClusterConfig) -> OboeConfig:
         directory = source.absolute(("oboe", "service"), directory)
     declaration = read_declaration(directory, categories=table.categories, options=table.options)
     check_replicas(declaration)
+    check_periods(declaration, chips=len(workers), link_bits_per_s=LINK_BITS_PER_S)
     check_merges(declaration)
     for index, fault in enumerate(table.fault):
         if fault.chip not in config.chips:

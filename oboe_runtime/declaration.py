@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, field
 from ixp_emu.assembler.source_files import BUILTIN, joined
 from ixp_emu.cluster.config_source import ConfigSource, read_source, value_text
 from ixp_emu.cluster.decode import decode, did_you_mean
-from ixp_emu.cluster.schema import Memory, Name, Symbol
+from ixp_emu.cluster.schema import Name, Symbol
 from ixp_emu.errors import InputError
 from oboe_runtime.categories import CATEGORIES, DIRTY_LINE_BYTES, Category, refusal
 from oboe_runtime.layout import BUNDLES
@@ -55,7 +55,6 @@ class _StateTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     period_us: Microseconds | None = None
     bound_us: Microseconds | None = None
     on_unavailable: Literal["drop", "forward"] = "drop"
-    memory: Memory | None = None
     operations: dict[Symbol, Literal["reads", "updates"]] = field(default_factory=dict)
 
 
@@ -86,7 +85,6 @@ class State:
         period_us: between two merges of the partials, commutative.
         bound_us: greatest age of what a replica says, read_mostly.
         on_unavailable: verdict of a packet whose strict home does not answer.
-        memory: where it is meant to live; None: wherever it fits.
     """
 
     name: str
@@ -100,7 +98,6 @@ class State:
     period_us: int | None
     bound_us: int | None
     on_unavailable: str
-    memory: Memory | None
     operations: tuple[Operation, ...]
 
     @property
@@ -346,7 +343,6 @@ def _state(
         table.period_us,
         table.bound_us,
         table.on_unavailable,
-        table.memory,
         own,
     )
     if table.category not in permitted:

@@ -21,6 +21,8 @@ _BARE = "builtin:services/bare"
 _GENERAL = 32  # general registers of one of eight contexts, both banks
 _TRANSFER = 16  # of each kind
 _SIGNALS = 15
+_PARTS = ("", "_dirty", "_total")
+"""What follows a state's name in the names of its structures."""
 _LOCAL_CYCLES = 5  # the index, three instructions until it holds, the access
 _FRAME_BYTES = 64 + 8 + 12  # a request or reply on the wire, with preamble and gap
 
@@ -49,8 +51,8 @@ class OperationRow:
 
     Attributes:
         accesses: what it does with entries, e.g. "read 2, write 2".
-        cycles: its accesses on an idle chip, from the hardware parameters; for a strict state the whole round trip on
-            the home's own chip at the least.
+        cycles: its accesses on an idle chip, from the hardware parameters; where the home does it (strict states,
+            updates of read_mostly ones) the whole round trip on the home's own chip at the least.
         remote_cycles: the least on another chip; None where all is local.
     """
 
@@ -179,10 +181,16 @@ def _state_row(state: State, oboe: OboeConfig, images: Mapping[str, ChipImage]) 
         "read_only": "replicated into every chip at load",
         "per_flow": f"with the {owner}, on the chip of the bundle",
         "read_mostly": f"master on {oboe.home}, replicas everywhere, at most {state.bound_us or 0:,} us old",
-        "commutative": f"partial on every chip, merged by {state.merge} every {state.period_us or 0:,} us",
+        "commutative": _merging(state, oboe),
         "strict": f"on {oboe.home} only; an operation is a round trip, done at most once",
     }[state.category]
     return StateRow(state.name, state.category, " ".join(memories) or "not used", size, len(placed), management)
+
+
+def _merging(state: State, oboe: OboeConfig) -> str:
+    if len(oboe.workers) == 1:
+        return "here only: one chip, nothing to merge"
+    return f"two partials on every chip, merged on {oboe.home} by {state.merge} every {state.period_us or 0:,} us"
 
 
 def _operation_row(
@@ -199,11 +207,23 @@ def _operation_row(
     if not placed:
         return OperationRow(state.name, operation.name, operation.updates, text, 0, None)
     cycles = max(operation_cycles(hardware, memory, operation) for memory, _ in placed.values())
+    cycles += _marking_cycles(hardware, state, operation, images)
     remote = None
-    if state.category == "strict":
+    if state.category == "strict" or (state.category == "read_mostly" and operation.updates):
         cycles += _round_trip_cycles(hardware)
         remote = cycles + 2 * link_cycles if len(oboe.workers) > 1 else None
     return OperationRow(state.name, operation.name, operation.updates, text, cycles, remote)
+
+
+def _marking_cycles(hardware: Hardware, state: State, operation: Operation, images: Mapping[str, ChipImage]) -> int:
+    """Marks of dirty lines, one for each entry that is changed; where partials are merged."""
+    name = f"{state.name}_dirty"
+    memories = [image.structures[name].location.memory for image in images.values() if name in image.structures]
+    entries = {access.entry for _, access in operation.accesses() if access.kind == "merge"}
+    if not memories:
+        return 0
+    mark = EntryAccess("write", 0, ("",))
+    return len(entries) * max(access_cycles(hardware, memory, mark) for memory in memories)
 
 
 def _round_trip_cycles(hardware: Hardware) -> int:
@@ -234,7 +254,7 @@ def _register_rows(config: ClusterConfig, oboe: OboeConfig, images: Mapping[str,
 
 def _worker_alone(config: ClusterConfig, oboe: OboeConfig, chip: str) -> Program:
     """The worker with a service that does nothing."""
-    states = {state.name for state in oboe.declaration.states}
+    states = {state.name + part for state in oboe.declaration.states for part in _PARTS}
     kept = {name: place for name, place in config.chips[chip].placement.items() if name not in states}
     engines = {name: used for name, used in config.chips[chip].engines.items() if name != "control"}
     bare = replace(config, chips={**config.chips, chip: replace(config.chips[chip], placement=kept, engines=engines)})

@@ -16,8 +16,8 @@ from oboe_runtime.explain import Explanation
 __all__ = ["print_explanation", "print_services"]
 
 _CAVEAT = (
-    "cycles: accesses of an operation on an idle chip, one after the other, both sides of branches counted; for a "
-    "strict state the whole round trip at the least, on the home's own chip and from another one"
+    "cycles: accesses of an operation on an idle chip, one after the other, both sides of branches counted; where the "
+    "home does it, the whole round trip at the least, on the home's own chip and from another one"
 )
 
 

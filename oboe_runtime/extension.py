@@ -22,6 +22,7 @@ from oboe_runtime.layout import (
     PATH_REASONS,
     TICK_US,
     TIMESTAMP_CYCLES,
+    chip_bits,
     slices_per_chip,
 )
 from oboe_runtime.merging import merged_states
@@ -119,6 +120,7 @@ class OboeCluster:
         steps = declaration.timeout_ms * self.config.hardware["me_clock_khz"] / self.oboe.time_scale / TIMESTAMP_CYCLES
         return {
             "CHIPS": len(self.oboe.chips),
+            "CHIP_BITS": chip_bits(len(self.oboe.chips)),
             "TICK_STEPS": TICK_US * self.config.hardware["me_clock_khz"] // 1000 // TIMESTAMP_CYCLES,
             "TICKS_PER_HEARTBEAT": max(1, self.oboe.heartbeat_us // TICK_US),
             "WORKING_CHIPS": sum(1 << self.oboe.chips.index(chip) for chip in self.oboe.workers),

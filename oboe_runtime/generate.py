@@ -96,8 +96,10 @@ def structure_of(state: State, *, order: str) -> str:
     """The declaration of a state's structure; entries of more than one longword are a power of two of bytes."""
     element_bytes = 4 << (state.words - 1).bit_length()
     count = str(state.entries)
-    if state.category == "per_flow":
-        count = "(SLICES << 6)" if state.scope == "flow" else f"({BUNDLES} * {state.entries})"
+    if state.scope == "bundle":
+        count = f"({BUNDLES} * {state.entries})"
+    elif state.entries is None:  # one for each record: of this chip, or at the home of all chips
+        count = "(SLICES << 6)" if state.category == "per_flow" else "(SLICES << (6 + CHIP_BITS))"
     by_one = state.category == "strict" or (state.category == "per_flow" and order == "pinned")
     sharing = "me" if by_one else "chip"
     access = _ACCESS[state.category]
@@ -138,6 +140,11 @@ def _stub(state: State, operation: Operation, number: int) -> Iterator[str]:
     yield from (".begin", ".reg write $request__[8]", ".sig request_put__, replied__")
     yield f"request_caller(caller__, reply__, {number}, replied__)"
     words = ["caller__", operation.entry, *operation.inputs]
+    if state.entries is None:  # records are numbered by chip
+        yield ".reg record__"
+        yield "alu_shf[record__, --, B, caller__, >>24]"
+        yield f"alu_shf[record__, record__, OR, {operation.entry}, <<CHIP_BITS]"
+        words[1] = "record__"
     for position in range(8):
         if position >= len(words):
             yield f"immed[$request__[{position}], 0]"

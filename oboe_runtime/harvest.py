@@ -13,7 +13,7 @@ from microcode.services.packet import Tuple
 from oboe_runtime.bundles import BundleTable
 from oboe_runtime.config import OboeConfig
 from oboe_runtime.declaration import State
-from oboe_runtime.layout import BUNDLES
+from oboe_runtime.layout import BUNDLES, chip_bits
 from oboe_runtime.merging import copy_entries, merged_states
 from oboe_runtime.observed import Observed
 
@@ -70,12 +70,14 @@ def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable, *, in_ord
     entries: dict[str, Words] = {}
     records = {chip: live_flows(result, chip) for chip in oboe.workers}
     for state in oboe.declaration.states:
-        if state.entries is None and state.category == "per_flow":
+        if state.entries is None:
             flows[state.name] = {}
+            strict, bits = state.category == "strict", chip_bits(len(oboe.chips))
             for chip, found in records.items():
-                words = elements(result, chip, state.name)
+                words = elements(result, oboe.home if strict else chip, state.name)
                 if words is not None:
-                    flows[state.name] |= {key: words[number, : state.words].tolist() for key, number in found}
+                    entries_of = words[oboe.chips.index(chip) :: 1 << bits] if strict else words
+                    flows[state.name] |= {key: entries_of[number, : state.words].tolist() for key, number in found}
         else:
             words = _entries(result, oboe, bundles, state)
             if words is not None:

@@ -7,6 +7,7 @@ __all__ = [
     "CHIPS",
     "EVENTS",
     "HASH_MULTIPLIER",
+    "LINK_BITS_PER_S",
     "MALFORMED_REASONS",
     "MESSAGE_TYPES",
     "PATH_REASONS",
@@ -14,6 +15,7 @@ __all__ = [
     "TICK_US",
     "TIMESTAMP_CYCLES",
     "bundle_of",
+    "chip_bits",
     "slices_per_chip",
 ]
 
@@ -25,6 +27,9 @@ RECORDS_PER_SLICE = 64
 TIMESTAMP_CYCLES = 16
 TICK_US = 20
 """Between two looks of control at its channels."""
+
+LINK_BITS_PER_S = 1e9
+"""Of a gigabit link, the slowest there is."""
 
 HASH_MULTIPLIER = (0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53B)
 """Of the 128-bit hash on every chip; any numbers without structure do: here the first words of SHA-256's constants."""
@@ -41,6 +46,11 @@ EVENTS = ("new_flow", "expired", "evicted", "refused", "control_full", "replica_
 def bundle_of(hash_words: tuple[int, ...]) -> int:
     """The bundle of a flow's hash."""
     return hash_words[0] % BUNDLES
+
+
+def chip_bits(chips: int) -> int:
+    """Bits of a chip's number where records of all chips are numbered together, below those of the record."""
+    return (chips - 1).bit_length()
 
 
 def slices_per_chip(chips: int) -> int:

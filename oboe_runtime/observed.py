@@ -13,6 +13,7 @@ from microcode.services.packet import Tuple
 __all__ = ["Observed", "differing_entries", "differing_flows"]
 
 _SHOWN = 3
+_SHOWN_WORDS = 16
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,11 +35,8 @@ def differing_flows(
     state: str, observed: Mapping[Tuple, Sequence[int]], expected: Mapping[Tuple, Sequence[int]]
 ) -> list[str]:
     """The first flows whose entries are not as expected, in words."""
-    texts = [
-        f"{state} of {tuple(key)}: {_text(observed.get(key))}, expected {_text(expected.get(key))}"
-        for key in sorted({*observed, *expected})
-        if _text(observed.get(key)) != _text(expected.get(key))
-    ]
+    wrong = [key for key in sorted({*observed, *expected}) if not _same(observed.get(key), expected.get(key))]
+    texts = [f"{state} of {tuple(key)}: {_difference(observed.get(key), expected.get(key))}" for key in wrong]
     return _shortened(texts, "flows")
 
 
@@ -52,6 +50,17 @@ def differing_entries(state: str, observed: npt.NDArray[np.uint32], expected: np
         ],
         "entries",
     )
+
+
+def _same(words: Sequence[int] | None, others: Sequence[int] | None) -> bool:
+    return words is others if words is None or others is None else tuple(words) == tuple(others)
+
+
+def _difference(words: Sequence[int] | None, expected: Sequence[int] | None) -> str:
+    if words is not None and expected is not None and len(words) == len(expected) > _SHOWN_WORDS:
+        place = next(n for n, (word, other) in enumerate(zip(words, expected, strict=True)) if word != other)
+        return f"longword {place} is {words[place]}, expected {expected[place]}"
+    return f"{_text(words)}, expected {_text(expected)}"
 
 
 def _text(words: Sequence[int] | None) -> str:

@@ -33,6 +33,7 @@ STAGES = ("receive", "classify", "worker", "transmit", "control")
 _WORKERS = ("0:2", "0:3", "1:0", "1:1", "1:2")
 _CONTROL = "1:2"
 _INSIDE, _OUTSIDE = 0xAC10_0000, 0xD000_0000  # 172.16.0.0/12, 208.0.0.0/8: the lower endpoint is always the source
+_MOST_PORTS = 16
 _FCS_BYTES = 4
 _HEADERS_BYTES = 14 + 20 + 8
 
@@ -43,22 +44,24 @@ class Case:
 
     Attributes:
         service: directory.
-        chips: in a mesh; each has an egress port behind its ingress ports.
+        chips: in a mesh; each has an egress port behind its ingress ports, or, where it would be a port too many, sends
+            at the first of them.
         ingress: ports of each chip where packets come in.
         workers: microengines of each chip.
-        control: whether each chip has one for control; it takes the place of the fifth worker.
+        control: whether each chip has one for control, as merging and strict states need it; it takes the place of the
+            fifth worker.
         packets: per chip; the first sixth of them is not counted.
         flows: how many; with "even" flows 1,024 of them, one in each bundle, equally often.
         size: bytes with FCS.
         rate: packets per second over all ports, or "line".
-        categories, options, placement: as in cluster.toml.
+        categories, options, placement, hardware: as in cluster.toml.
     """
 
     service: str
     chips: int = 1
     ingress: int = 1
     workers: int = 1
-    control: bool = False
+    control: bool = True
     order: str = "pinned"
     packets: int = 3_000
     flows: int | None = None
@@ -68,6 +71,7 @@ class Case:
     categories: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, int | str] = field(default_factory=dict)
     placement: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, int] = field(default_factory=dict)
 
     def configuration(self, capture: str) -> str:
         """The cluster.toml; `capture` is the file of even flows."""
@@ -78,6 +82,8 @@ class Case:
             "transmit": ["1:3"],
             **({"control": [_CONTROL]} if self.control else {}),
         }
+        egress = self.ingress if self.ingress + self.chips <= _MOST_PORTS else 0
+        cabled = self.ingress + (egress > 0)
         into = [f"n{number}.{port}" for port in range(self.ingress) for number in range(self.chips)]
         offered = self.packets * self.chips
         traffic: dict[str, object] = {"into": into, "rate": self.rate}
@@ -87,20 +93,17 @@ class Case:
             traffic |= {"generator": "uniform", "flows": self.flows, "sizes": self.size}
         tables: dict[str, Mapping[str, object]] = {
             "run": {"offered_packets": offered, "warmup_packets": offered // 6, "seed": self.seed},
+            "hardware": self.hardware,
             "oboe": {
                 "service": self.service,
                 "order": self.order,
-                "egress_port": self.ingress,
+                "egress_port": egress,
                 "time_scale": 1,
                 "categories": self.categories,
                 "options": self.options,
             },
-            "chips.n": {"count": self.chips, "ports": ["1GbE"] * (self.chips + self.ingress), "engines": engines},
-            **(
-                {"links.mesh": {"topology": "mesh", "chips": "n", "ports": [self.ingress + 1]}}
-                if self.chips > 1
-                else {}
-            ),
+            "chips.n": {"count": self.chips, "ports": ["1GbE"] * (cabled + self.chips - 1), "engines": engines},
+            **({"links.mesh": {"topology": "mesh", "chips": "n", "ports": [cabled]}} if self.chips > 1 else {}),
             "traffic": traffic,
             "placement": self.placement,
         }

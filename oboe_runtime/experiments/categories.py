@@ -1,4 +1,4 @@
-"""What the categories and the placement of state buy: each service as declared, all strict, all in DRAM."""
+"""What categories and placement of state buy: each service as declared, with all strict that may be, in DRAM."""
 
 from __future__ import annotations
 
@@ -14,12 +14,8 @@ _VARIANTS = ("as declared", "strict", "DRAM")
 
 
 def strict_categories(declaration: Declaration) -> dict[str, str]:
-    """Every state whose entries are numbered over the whole cluster and that may be strict."""
-    return {
-        state.name: "strict"
-        for state in declaration.states
-        if "strict" in state.permitted and state.declared_category != "per_flow"
-    }
+    """Every state that may be strict."""
+    return {state.name: "strict" for state in declaration.states if "strict" in state.permitted}
 
 
 def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
@@ -65,15 +61,20 @@ def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
 
 
 def _case(service: str, chips: int, *, strict: Declaration | None = None, dram: Declaration | None = None) -> Case:
-    placement = {} if dram is None else {state.name: "dram" for state in dram.states if state.category != "strict"}
+    placement = {} if dram is None else _in_dram(dram)
     return Case(
         service=service,
         chips=chips,
-        control=True,
         packets=4_000,
         categories={} if strict is None else strict_categories(strict),
-        placement={"flow_table": "dram", **placement} if placement else {},
+        placement=placement,
     )
+
+
+def _in_dram(declaration: Declaration) -> dict[str, str]:
+    """All state that DRAM can hold: what several microengines change needs atomic commands, which DRAM has not."""
+    held = [state.name for state in declaration.states if state.category in ("per_flow", "read_only")]
+    return dict.fromkeys(["flow_table", *held], "dram")
 
 
 def _row(name: str, variant: str, measured: Measurement, declared: Measurement) -> list[str]:

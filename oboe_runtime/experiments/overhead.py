@@ -32,14 +32,13 @@ def stage_cycles(found: Measurement, idle: Measurement, *, engines: int, chips: 
 
 def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
     """Run the experiment."""
-    stages = [stage for stage in STAGES if stage != "control"]
     costs: dict[str, dict[str, float]] = {}
     for name in _SERVICES:
         costs[name] = _costs(laboratory, name, chips=1)
     two = _costs(laboratory, "bare", chips=2)
-    hop = {stage: (two[stage] - costs["bare"][stage]) / share_of_messages(2) for stage in stages}
+    hop = {stage: (two[stage] - costs["bare"][stage]) / share_of_messages(2) for stage in STAGES}
     costs["a hop"] = hop
-    rows = [[name, *(f"{cost[stage]:.0f}" for stage in stages), f"{_total(cost):.0f}"] for name, cost in costs.items()]
+    rows = [[name, *(f"{cost[stage]:.0f}" for stage in STAGES), f"{_total(cost):.0f}"] for name, cost in costs.items()]
     x = [float(place) for place in range(len(costs))]
     heaviest = max(_SERVICES[1:], key=lambda name: _total(costs[name]))
     sentence = (
@@ -51,12 +50,12 @@ def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
         title="Cycles of a packet by stage",
         across="service",
         up="ME cycles per packet",
-        series=[Series(name=stage, x=x, y=[cost[stage] for cost in costs.values()]) for stage in stages],
+        series=[Series(name=stage, x=x, y=[cost[stage] for cost in costs.values()]) for stage in STAGES],
         sentence=sentence,
         ticks=list(costs),
         bars=True,
     )
-    columns = ["service", *stages, "together"]
+    columns = ["service", *STAGES, "together"]
     return [figure], [Table(title="ME cycles per packet, polling taken off", columns=columns, rows=rows)]
 
 

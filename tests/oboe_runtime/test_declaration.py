@@ -314,8 +314,8 @@ def test_conservative_update_is_refused_as_commutative() -> None:
         "oboe.categories.conservative_sketch: state conservative_sketch cannot be commutative: "
     )
     assert str(error.value).endswith(
-        "entry_write of operation 'conservative_count' writes what it has computed, so the partials of two chips do not "
-        "merge; only entry_merge does; it permits strict"
+        "entry_write of operation 'conservative_count' writes what it has computed, so the partials of two chips do "
+        "not merge; only entry_merge does; it permits strict"
     )
 
 
@@ -358,8 +358,8 @@ def test_a_period_leaves_a_merge_its_fifth_of_the_link(tmp_path: Path, chips: in
     with pytest.raises(InputError) as error:
         check_periods(with_period(tmp_path, least - 1, entries), chips=chips, link_bits_per_s=1e9)
     assert str(error.value) == (
-        f"{tmp_path}/service.toml: state.counts.period_us: {least - 1:,} us; with {chips} chips and 1 Gb/s links merging "
-        f"{entries * 4:,} bytes in a fifth of a link needs {least:,} us"
+        f"{tmp_path}/service.toml: state.counts.period_us: {least - 1:,} us; with {chips} chips and 1 Gb/s links "
+        f"merging {entries * 4:,} bytes in a fifth of a link needs {least:,} us"
     )
 
 

@@ -34,9 +34,12 @@ def test_accesses_cost_what_they_take_in_the_model(
 ) -> None:
     told = access_cycles(HARDWARE, memory, access(kind, words))
     probe = Probe(
-        what="", command=f"{command}[{kind}, $data[0], address, 0, {words}]", expected=told, cited=cite("sram.idle_latency"),
-        address=address
-    )  # fmt: skip
+        what="",
+        command=f"{command}[{kind}, $data[0], address, 0, {words}]",
+        expected=told,
+        cited=cite("sram.idle_latency"),
+        address=address,
+    )
     assert idle_latency(HARDWARE, probe) == pytest.approx(told, rel=0.02)
 
 
@@ -45,9 +48,12 @@ def test_accesses_cost_what_they_take_in_the_model(
 def test_dram_moves_quadwords(kind: str, first: int, words: int, quadwords: int) -> None:
     told = access_cycles(HARDWARE, "dram", access(kind, words, first))
     probe = Probe(
-        what="", command=f"dram[{kind}, $$data[0], address, 0, {quadwords}]", expected=told, cited=cite("dram.idle_latency"),
+        what="",
+        command=f"dram[{kind}, $$data[0], address, 0, {quadwords}]",
+        expected=told,
+        cited=cite("dram.idle_latency"),
         warming="dram[read, $$data[0], address, 0, 1], sig_done[done]",
-    )  # fmt: skip
+    )
     assert idle_latency(HARDWARE, probe) == pytest.approx(told, rel=0.02)
 
 
@@ -69,20 +75,28 @@ def test_states_are_told_where_they_are_placed(tmp_path: Path) -> None:
     found = explained(
         tmp_path,
         "placement.sketch=sram1",
+        "placement.sketch_dirty=sram0",
         "chips.n.placement.totals=scratch",
         service="builtin:services/monitor",
         chips=2,
         workers=2,
+        control=True,
     )
     states = {state.name: state for state in found.states}
-    assert (states["sketch"].memory, states["sketch"].bytes, states["sketch"].chips) == ("sram1", 4096 * 4, 2)
-    assert (states["totals"].memory, states["totals"].bytes) == ("scratch", 4 * 2 * 4)
-    assert states["sketch"].management == "partial on every chip, merged by add every 10,000 us"
+    assert (states["sketch"].memory, states["sketch"].bytes, states["sketch"].chips) == ("sram1", 2 * 4096 * 4, 2)
+    assert (states["totals"].memory, states["totals"].bytes) == ("scratch", 2 * 64)  # a copy has at least a line
+    assert states["sketch"].management == "two partials on every chip, merged on n0 by add every 10,000 us"
     assert found.workers == {"n0": 2, "n1": 2}
-    one = access_cycles(HARDWARE, "sram1", access("merge", 1))
+    mark = access_cycles(HARDWARE, "sram0", access("write", 1))
+    one = access_cycles(HARDWARE, "sram1", access("merge", 1)) + mark
     assert (operation(found, "sketch_count").cycles, operation(found, "sketch_count").remote_cycles) == (one, None)
-    moved = explained(tmp_path, "placement.sketch=dram", service="builtin:services/monitor")
-    assert operation(moved, "sketch_count").cycles == access_cycles(HARDWARE, "dram", access("merge", 1))
+
+
+def test_one_chip_merges_nothing(tmp_path: Path) -> None:
+    found = explained(tmp_path, "placement.sketch=dram", service="builtin:services/monitor")
+    assert operation(found, "sketch_count").cycles == access_cycles(HARDWARE, "dram", access("merge", 1))
+    (state,) = (state for state in found.states if state.name == "sketch")
+    assert state.management == "here only: one chip, nothing to merge"
 
 
 def test_a_state_on_nobodys_home_is_not_used(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ class MonitorOracle:
         return texts
 
     def _beyond_bounds(self, name: str, cells: npt.NDArray[np.uint32]) -> list[str]:
-        """Conservative update in an order that is not known: no estimate below the truth, no cell above the plain one."""
+        """Conservative update in an unknown order: no estimate is below the truth, no cell above the plain one."""
         rows = cells.reshape(SKETCH_ROWS, self._columns)
         texts = [
             f"{name}: {int(rows[row, column])} in row {row}, column {column} is more than the plain sketch counts"

@@ -121,4 +121,4 @@ def test_a_load_that_is_borne_is_measured_as_offered() -> None:
     assert found.fault is None and found.states_judged
     assert (found.delivered, found.offered, found.lost) == (600, 600, {})
     assert found.packets_per_second == pytest.approx(300_000, rel=0.01)
-    assert set(found.busy) == {"receive", "classify", "worker", "transmit"}
+    assert set(found.busy) == {"receive", "classify", "worker", "transmit", "control"}

@@ -38,9 +38,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     count: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
 
 
-def fault_actions(
-    faults: Sequence[Fault], stopped: StoppedChips
-) -> Mapping[int, Callable[[ClusterRun], None]]:
+def fault_actions(faults: Sequence[Fault], stopped: StoppedChips) -> Mapping[int, Callable[[ClusterRun], None]]:
     """What happens when, for the run; `stopped` takes note of chips that stop."""
     times = sorted({fault.at_cycle for fault in faults})
     return {time: _Inject([one for one in faults if one.at_cycle == time], stopped) for time in times}

@@ -127,6 +127,4 @@ def _commits(result: RunResult, oboe: OboeConfig) -> list[Commit] | None:
     used = int(np.count_nonzero(log[:, 0]))
     if used == len(log):
         return None
-    return [
-        Commit(operations[row[0] - 1], row[1], (row[2], row[3], row[4], row[5])) for row in log[:used].tolist()
-    ]
+    return [Commit(operations[row[0] - 1], row[1], (row[2], row[3], row[4], row[5])) for row in log[:used].tolist()]

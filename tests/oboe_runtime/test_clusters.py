@@ -95,9 +95,9 @@ engines = {{ {ENGINES}{WORKERS} }}""",
         links='[switches.s]\nports = ["n.1"]',
         into='["n.0"]',
         rate=1_000_000,
-        packets=600,
+        packets=1_500,
     )
-    done = run_oboe(path)
+    done = run_oboe(path, overrides=["oboe.options.merge_period_us=700"])
     assert done.result.fault is None and done.result.lost == {}
     assert done.result.extensions["oboe"]["states_judged"]
     assert len(done.left) == 16

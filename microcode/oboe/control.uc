@@ -57,6 +57,7 @@
 #endif
 
 // Write an operation down, while there is room.
+//   in_operation, in_entry, in_input0, in_input1, in_input2, in_input3, in_caller  registers
 //   cycles       none; with a log 14, and a write
 #macro log_operation(in_operation, in_entry, in_input0, in_input1, in_input2, in_input3, in_caller)
 #ifdef STRICT_LOG

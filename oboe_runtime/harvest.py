@@ -41,10 +41,11 @@ def elements(result: RunResult, chip: str, structure: str) -> Words | None:
 
 
 def elements_of(machine: Machine, images: Mapping[str, ChipImage], chip: str, structure: str) -> Words | None:
-    """Elements of a structure, [count, longwords], without what DRAM's stride adds; None if no program of the chip has it."""
+    """Elements of a structure, [count, longwords], without what DRAM's stride adds; None if no program has it,
+    or microengines have copies of their own."""
     index = machine.index_of[chip]
     placed = images[chip].structures.get(structure)
-    if placed is None:
+    if placed is None or placed.location.memory == "local":
         return None
     longwords = placed.declaration.element_bytes // 4
     stride = placed.declaration.stride_bytes(placed.location.memory) // 4

@@ -1,4 +1,4 @@
-"""What must become of the offered frames: classified, worked on by the service on the chip of their bundle, sent there."""
+"""What must become of the offered frames: classified, worked on and sent on the chip where their bundle lives."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def hash_of_flow(flow: Tuple, flow_key: str) -> tuple[int, int, int, int]:
 
 
 def bundle_of_packet(declaration: Declaration, flow: Tuple, hash_words: tuple[int, int, int, int]) -> int:
-    """The bundle of a directed flow: of its hash; behind translation that of the port, to which the bundle's pool belongs."""
+    """The bundle of a directed flow: of its hash; behind translation that of the port, whose pool the bundle has."""
     if declaration.flow_key == "nat" and flow.destination == int(IPv4Address(str(declaration.options["external"]))):
         return flow.destination_port % BUNDLES
     return bundle_of(hash_words)

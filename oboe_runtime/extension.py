@@ -192,8 +192,10 @@ class OboeCluster:
         return begun == applied
 
     def finish(self, result: RunResult) -> Verdict:
-        """The report's object, and whether the states hold what the service's oracle says; the order has been checked by
-        the run itself."""
+        """The report's object, and whether the states hold what the service's oracle says.
+
+        The order has been checked by the run itself.
+        """
         differences = self._differences(result)
         owned = dict.fromkeys(self.oboe.workers, 0)
         for owner in self.bundles.owners:
@@ -211,8 +213,10 @@ class OboeCluster:
         return Verdict(report, fault)
 
     def _differences(self, result: RunResult) -> list[str] | None:
-        """What the oracle finds wrong; None where it cannot judge: not all packets were worked on, or records were given
-        up, of which it knows nothing."""
+        """What the oracle finds wrong.
+
+        None where it cannot judge: not all packets were worked on, or records were given up, of which it knows nothing.
+        """
         given_up = {"expired", "evicted", "refused"}
         counted = {event for events in result.events.values() for event in events}
         known = {*MALFORMED_REASONS, *self.oboe.declaration.drops}

@@ -41,8 +41,7 @@ def elements(result: RunResult, chip: str, structure: str) -> Words | None:
 
 
 def elements_of(machine: Machine, images: Mapping[str, ChipImage], chip: str, structure: str) -> Words | None:
-    """Elements of a structure, [count, longwords], without what DRAM's stride adds; None if no program has it,
-    or microengines have copies of their own."""
+    """Elements of a structure, [count, longwords], without what DRAM's stride adds; None if the chip has no such."""
     index = machine.index_of[chip]
     placed = images[chip].structures.get(structure)
     if placed is None or placed.location.memory == "local":

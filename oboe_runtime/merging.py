@@ -160,7 +160,8 @@ def _send_lines(number: int, state: State) -> Iterator[str]:
             yield from _take_entry(state, words, [n for n, (of, _) in enumerate(longwords) if of == entry])
             if words[-1] == _stride(state) - 1:
                 yield "alu[at, at, +, 1]"
-        yield f"dram[write, $$out[0], place, (PARTIAL_DATA + {32 * half}), 4], structure[packet_buffers], sig_done[written]"
+        at = f"(PARTIAL_DATA + {32 * half})"
+        yield f"dram[write, $$out[0], place, {at}, 4], structure[packet_buffers], sig_done[written]"
         yield from ("ctx_arb[written]", ".end")
     yield from (".begin", ".reg of", f"immed[of, {number}]", "alu_shf[of, line, OR, of, <<24]")
     yield from ("partial_send(place, handle, number, of)", ".end")
@@ -198,7 +199,7 @@ def _apply(states: Sequence[State]) -> Iterator[str]:
             yield "ctx_arb[written]"
             for place, (entry, word) in enumerate(longwords):
                 if word < state.words:
-                    yield from ("alu[--, --, B, $$in[%d]]" % place, f"beq[zero_{number}_{half}_{place}#]")
+                    yield from (f"alu[--, --, B, $$in[{place}]]", f"beq[zero_{number}_{half}_{place}#]")
                     yield from (".begin", ".reg value", f"alu[value, --, B, $$in[{place}]]")
                     yield from (f"state_add[{state.name}_total, at, {word}, value]", ".end")
                     yield f"zero_{number}_{half}_{place}#:"

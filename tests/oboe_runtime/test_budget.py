@@ -1,4 +1,4 @@
-"""What Oboe takes of a context while code of the service runs: at most 10 general registers, 8 $, 4 $$ and 4 signals."""
+"""What Oboe takes of a context while code of the service runs: at most 10 registers, 8 $, 4 $$ and 4 signals."""
 
 from __future__ import annotations
 

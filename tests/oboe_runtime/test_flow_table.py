@@ -1,4 +1,4 @@
-"""Records of flows: made, found, given up when they are old or when a bucket is full, refused; and packets that have none."""
+"""Records of flows: made, found, given up when old or when a bucket is full, refused; and packets that have none."""
 
 from __future__ import annotations
 
@@ -78,8 +78,10 @@ def test_a_service_may_refuse_flows_instead(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("beyond", "expired"), [(False, False), (True, True)])
 def test_a_record_expires_behind_its_time_out(tmp_path: Path, beyond: bool, expired: bool) -> None:
-    """1,000 ms / 10,000 are 100 us, 3,750 steps of the clock. Two packets of a flow are that far apart, less or more the
-    time that a packet's way may vary."""
+    """1,000 ms / 10,000 are 100 us, 3,750 steps of the clock.
+
+    Two packets of a flow are that far apart, less or more the time that a packet's way may vary.
+    """
     (flow,) = flows_of(1)
     slack_us = 2
     gap_us = 100 + (slack_us if beyond else -slack_us)
@@ -147,7 +149,7 @@ def test_the_key_of_packets_without_ports(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("order", ["pinned", "ordered"])
 def test_the_scanner_frees_records_that_no_packet_comes_to(tmp_path: Path, order: str) -> None:
-    """The time-out is 1 ms; behind the last packet but one the chip is idle for 24 ms, in which the scanner comes round."""
+    """The time-out is 1 ms; before the last packet the chip is idle for 24 ms, in which the scanner comes round."""
     flows = flows_of(20)
     frames = [numbered(flow, 1) for flow in flows]
     gaps = [5_000] * 19 + [24_000_000]

@@ -1,4 +1,4 @@
-"""Packets of a flow are worked on and leave in order, however unevenly long they take; a build that breaks it is caught."""
+"""Packets of a flow are worked on and leave in order, however long each takes; a build that breaks it is caught."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_monitor(tmp_path: Path, order: str, chips: int, conservative: int) -> N
 @pytest.mark.parametrize("chips", [2, 4])
 @pytest.mark.parametrize("order", ["pinned", "ordered"])
 def test_partials_come_home(tmp_path: Path, order: str, chips: int) -> None:
-    """Merged every 500 us of a run of 4 ms: nearly all is in the totals of the home, and nothing is lost or added twice."""
+    """Merged every 500 us of a run of 4 ms: nearly all is in the home's totals, and nothing is lost or added twice."""
     options = {"sketch_cells": 256, "merge_period_us": 500}
     done = run_service(tmp_path, "monitor", chips=chips, order=order, options=options)
     assert_judged(done, messages=32)

@@ -45,7 +45,7 @@ def elements_of(machine: Machine, images: Mapping[str, ChipImage], chip: str, st
     """Elements of a structure, [count, longwords], without what DRAM's stride adds; None if the chip has no such."""
     index = machine.index_of[chip]
     placed = images[chip].structures.get(structure)
-    if placed is None:
+    if placed is None or placed.location.memory == "local":
         return None
     longwords = placed.declaration.element_bytes // 4
     stride = placed.declaration.stride_bytes(placed.location.memory) // 4

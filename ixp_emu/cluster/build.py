@@ -165,6 +165,12 @@ def _fill(chip: Any, memories: Memories, image: ChipImage, name: str, values: Se
             f"{len(rows) * 4:,} bytes of table, the structure holds {declaration.element_bytes * declaration.count:,}",
             key=f"structure {name}",
         )
+    if placed.location.memory == "local":
+        for program, engines in image.chip.engines.items():
+            if any(one.name == name for one in image.programs[program].declared):
+                for engine in engines:
+                    _local_words(chip, engine, placed)[: len(rows)] = rows
+        return
     view = structure_words(chip, memories, placed)
     if stride == element:
         view[: len(rows)] = rows
@@ -172,6 +178,15 @@ def _fill(chip: Any, memories: Memories, image: ChipImage, name: str, values: Se
         for position in range(element):
             part = rows[position::element]
             view[position : position + stride * len(part) : stride][: len(part)] = part
+
+
+def _local_words(chip: Any, engine: int, placed: PlacedStructure) -> npt.NDArray[np.uint32]:
+    """The longwords of a structure in the local memory of a microengine, as a view."""
+    from ixp_emu.chip.layout import LOCAL_MEMORY
+
+    first = LOCAL_MEMORY + placed.location.base // 4
+    words: npt.NDArray[np.uint32] = chip["me"][engine]["file"][first : first + placed.size_bytes // 4]
+    return words
 
 
 def _set_registers(me: Any, program: Program) -> None:

@@ -22,7 +22,7 @@ __all__ = ["FIGURES_HINT", "drawn", "page", "print_document", "write_page"]
 
 FIGURES_HINT = "figures need matplotlib: pip install 'ixpemu[figures]'"
 _INK, _GRID, _PAPER = "#24292f", "#d8dee4", "#ffffff"
-_COLOURS = ("#0b6e99", "#d1603d", "#5b8c3e", "#7a5195", "#b8860b", "#57606a")
+_COLOURS = ("#0b6e99", "#d1603d", "#5b8c3e", "#7a5195", "#b8860b", "#57606a", "#2a9d8f", "#9b2226")
 _SIZE_INCHES = (6.4, 4.0)
 _STYLE = """
 :root { color-scheme: light; --ink: #24292f; --soft: #57606a; --line: #d8dee4; --fail: #b3261e; }

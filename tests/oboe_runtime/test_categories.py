@@ -4,6 +4,7 @@ frames that leave and the states behind them are what its oracle says."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -137,3 +138,13 @@ def test_a_period_too_short_for_the_links_is_refused_at_load(tmp_path: Path) -> 
         "state.sketch.period_us: 655 us; with 2 chips and 1 Gb/s links merging 16,384 bytes in a fifth of a link needs "
         "656 us"
     )
+
+
+def test_a_small_table_may_lie_in_every_workers_local_memory() -> None:
+    """A look at it for every byte: with one flow, whose packets wait for each other, nothing hides the latency."""
+    case = Case(service=SERVICES[2], workers=2, packets=200, size=200, flows=1)
+    near = measure(replace(case, placement={"leaves_root": "local"}))
+    far = measure(replace(case, placement={"leaves_root": "scratch"}))
+    assert (near.fault, far.fault) == (None, None)
+    assert near.packets_per_second > 1.5 * far.packets_per_second
+    assert measure(replace(case, placement={"leaves_root": "local"}, rate=10_000.0, packets=60)).states_judged

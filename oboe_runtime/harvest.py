@@ -123,7 +123,7 @@ def _commits(result: RunResult, oboe: OboeConfig) -> list[Commit] | None:
     log = elements(result, oboe.home, "strict_log")
     if log is None:
         return None
-    operations = [operation.name for _, operation in served_operations(oboe.declaration)]
+    operations = [operation.name for _, operation in served_operations(oboe.declaration, chips=len(oboe.workers))]
     used = int(np.count_nonzero(log[:, 0]))
     if used == len(log):
         return None

@@ -74,7 +74,9 @@ class _Scale(StrEnum):
 
 @app.command()
 def experiment(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="scaling, flows, state-size, categories, overhead or effort.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="scaling, flows, state-size, categories, overhead, effort.")
+    ],
     scale: Annotated[_Scale, typer.Option(help="How many points, chips and packets.")] = _Scale.QUICK,
     report: Annotated[
         Path | None,

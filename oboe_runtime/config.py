@@ -41,6 +41,7 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     heartbeat_us: Annotated[int, Meta(ge=20, le=1_000_000)] = 1_000
     categories: dict[Symbol, str] = {}
     fault: tuple[Fault, ...] = ()
+    strict_log: Annotated[int, Meta(ge=0, le=100_000)] = 0
     options: dict[Symbol, int | str] = {}
 
 
@@ -58,6 +59,7 @@ class OboeConfig:
         time_scale: by which the service's times are divided.
         heartbeat_us: between two heartbeats; a chip silent for five is down.
         faults: that are brought about.
+        strict_log: so many strict operations the home writes down.
     """
 
     declaration: Declaration
@@ -69,6 +71,7 @@ class OboeConfig:
     time_scale: float
     heartbeat_us: int
     faults: tuple[Fault, ...]
+    strict_log: int
 
 
 def read_config(config: ClusterConfig) -> OboeConfig:
@@ -129,6 +132,7 @@ def read_config(config: ClusterConfig) -> OboeConfig:
         table.time_scale,
         table.heartbeat_us,
         table.fault,
+        table.strict_log,
     )
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.cluster.extension import Verdict
+from ixp_emu.errors import InputError
 from oboe_runtime.bundles import BundleTable, chip_identity, chip_routes, worker_circle
 from oboe_runtime.config import PROGRAMS, OboeConfig, read_config
 from oboe_runtime.faults import StoppedChips, fault_actions
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OBOE", "ChipService", "OboeCluster", "OboeExtension"]
 
+_MOST_STEPS = 1 << 31
+"""Time-outs are compared modulo 2^32 steps of TIMESTAMP."""
 _QUIET_HEARTBEATS = 6
 _QUIET_CYCLES = 300_000
 """When nothing has happened for so long, all know of a chip that is down, and no packet is under way."""
@@ -48,7 +51,9 @@ class OboeExtension:
 
     def open(self, config: ClusterConfig) -> OboeCluster:
         """Oboe on a configuration. Raises InputError."""
-        return OboeCluster(config, read_config(config))
+        cluster = OboeCluster(config, read_config(config))
+        _ = cluster.defines  # whatever is wrong is told now
+        return cluster
 
 
 OBOE = OboeExtension()
@@ -118,6 +123,12 @@ class OboeCluster:
         """Symbols for all programs of all chips."""
         declaration = self.oboe.declaration
         steps = declaration.timeout_ms * self.config.hardware["me_clock_khz"] / self.oboe.time_scale / TIMESTAMP_CYCLES
+        if steps >= _MOST_STEPS:
+            raise InputError(
+                f"the time-out of {declaration.timeout_ms:,} ms / {self.oboe.time_scale:g} is beyond what the chips' clock "
+                f"tells apart: {_MOST_STEPS * TIMESTAMP_CYCLES // self.config.hardware['me_clock_khz']:,} ms",
+                key="oboe.time_scale",
+            )
         return {
             "CHIPS": len(self.oboe.chips),
             "CHIP_BITS": chip_bits(len(self.oboe.chips)),
@@ -130,6 +141,7 @@ class OboeCluster:
             f"ORDER_{self.oboe.order.upper()}": 1,
             f"KEY_{declaration.flow_key.upper()}": 1,
             **({"DROPPING": 1} if any(fault.kind == "drop_message" for fault in self.oboe.faults) else {}),
+            **({"STRICT_LOG": self.oboe.strict_log} if self.oboe.strict_log else {}),
             **self._merging(),
             **({"LOCKS_BUNDLES": 1} if declaration.locks_bundles else {}),
             **({"ON_FULL_REFUSE": 1} if declaration.on_full == "refuse" else {}),
@@ -172,7 +184,7 @@ class OboeCluster:
 
     def actions(self) -> Mapping[int, Callable[[ClusterRun], None]]:
         """The faults of the configuration."""
-        return fault_actions(self.oboe.faults)
+        return fault_actions(self.oboe.faults, self._stopped)
 
     def losses(self, run: ClusterRun) -> Mapping[str, int]:
         """What is lost in chips that have stopped."""
@@ -208,6 +220,7 @@ class OboeCluster:
             "states": {state.name: state.category for state in self.oboe.declaration.states},
             "bundles": owned,
             "states_judged": differences is not None,
+            "flows_lost": self._stopped.flows_lost,
         }
         fault = "; ".join(["the states are not what the oracle says", *differences]) if differences else None
         return Verdict(report, fault)

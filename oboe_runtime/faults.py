@@ -38,26 +38,23 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     count: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
 
 
-def fault_actions(faults: Sequence[Fault]) -> Mapping[int, Callable[[ClusterRun], None]]:
-    """What happens when, for the run."""
+def fault_actions(faults: Sequence[Fault], stopped: StoppedChips) -> Mapping[int, Callable[[ClusterRun], None]]:
+    """What happens when, for the run; `stopped` takes note of chips that stop."""
     times = sorted({fault.at_cycle for fault in faults})
-    return {time: _Inject([fault for fault in faults if fault.at_cycle == time]) for time in times}
+    return {time: _Inject([one for one in faults if one.at_cycle == time], stopped) for time in times}
 
 
 class _Inject:
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    def __init__(self, faults: Sequence[Fault], stopped: StoppedChips) -> None:
         self._faults = faults
+        self._stopped = stopped
 
     def __call__(self, run: ClusterRun) -> None:
         for fault in self._faults:
-            (_stop if fault.kind == "chip_stop" else _drop)(run, fault)
-
-
-def _stop(run: ClusterRun, fault: Fault) -> None:
-    from ixp_emu.chip.control import reset_engine
-
-    for engine in range(8):
-        reset_engine(run.machine.chips[run.machine.index_of[fault.chip]], engine)
+            if fault.kind == "chip_stop":
+                self._stopped.stop(run, fault.chip)
+            else:
+                _drop(run, fault)
 
 
 def _drop(run: ClusterRun, fault: Fault) -> None:
@@ -86,6 +83,21 @@ class StoppedChips:
         self._quiet_cycles = quiet_cycles
         self._last = (-1, 0)  # frames left and counted; since when
         self._lost: int | None = None
+        self._flows: dict[str, int] = {}
+
+    def stop(self, run: ClusterRun, chip: str) -> None:
+        """Stop a chip now; its flows are lost."""
+        from ixp_emu.chip.control import reset_engine
+        from oboe_runtime.harvest import live_flows
+
+        self._flows[chip] = len(live_flows(run.machine, run.images, chip))
+        for engine in range(8):
+            reset_engine(run.machine.chips[run.machine.index_of[chip]], engine)
+
+    @property
+    def flows_lost(self) -> int:
+        """Live records of the chips that have stopped, when they did."""
+        return sum(self._flows.values())
 
     def stopped(self, run: ClusterRun) -> bool:
         """Whether a chip has stopped already."""

@@ -11,26 +11,20 @@ from collections.abc import Iterator
 
 from oboe_runtime.declaration import Declaration, EntryAccess, Operation, State, entry_access
 from oboe_runtime.layout import BUNDLES
-from oboe_runtime.merging import control_macros, merged_access, merged_states, worker_structures
+from oboe_runtime.merging import control_macros, merged_access, merged_states, totals_of, worker_structures
 from oboe_runtime.operations import MOST_OPERANDS
 from oboe_runtime.replicas import apply_replica, push_entry
 
 __all__ = ["control_text", "served_operations", "structure_of", "worker_text"]
 
-_ACCESS = {
-    "read_only": "read",
-    "read_mostly": "read,write,add",
-    "per_flow": "read,write,add",
-    "commutative": "read,write,add",
-    "strict": "read,write,add",
-}
 _SERVED = ("strict", "read_mostly")
 
 
 def worker_text(declaration: Declaration, *, order: str, chips: int) -> str:
     """The program of the workers."""
     lines = ['#include "builtin:oboe/structures.uc"']
-    if served_operations(declaration):
+    served = served_operations(declaration, chips=chips)
+    if served:
         lines += ['#include "builtin:lib/identity.uc"', '#include "builtin:oboe/request.uc"']
     merged = merged_states(declaration, chips=chips)
     if merged:
@@ -44,7 +38,7 @@ def worker_text(declaration: Declaration, *, order: str, chips: int) -> str:
             lines += worker_structures(state)
         elif state.category != "strict":
             lines.append(structure_of(state, order=order))
-    numbers = {operation.name: number for number, (_, operation) in enumerate(served_operations(declaration))}
+    numbers = {operation.name: number for number, (_, operation) in enumerate(served)}
     for state in declaration.states:
         for operation in state.operations:
             if operation.name in numbers:
@@ -58,11 +52,11 @@ def worker_text(declaration: Declaration, *, order: str, chips: int) -> str:
 def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
     """The program of control, with the strict operations in its server."""
     lines = ['#include "builtin:oboe/structures.uc"']
-    served = served_operations(declaration)
+    served = served_operations(declaration, chips=chips)
     lines += [structure_of(state, order=order) for state in declaration.states if state.category in _SERVED]
-    for state, operation in served:
-        lines += _inline(state, operation)
     lines += control_macros(merged_states(declaration, chips=chips))
+    for state, operation in served:
+        lines += _inline(totals_of(state) if state.category == "commutative" else state, operation)
     names = [f"{kind}{number}" for kind in ("input", "output") for number in range(MOST_OPERANDS)]
     lines.append(f"#macro serve_operation(operation, entry, {', '.join(names)})")
     if len(served) > 1:
@@ -81,14 +75,19 @@ def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
     return "\n".join([*lines, '#include "builtin:oboe/control.uc"', ""])
 
 
-def served_operations(declaration: Declaration) -> list[tuple[State, Operation]]:
-    """The operations that the home's server runs, strict ones and updates of what is replicated; the position is an
-    operation's number."""
+def served_operations(declaration: Declaration, *, chips: int) -> list[tuple[State, Operation]]:
+    """The operations that the home's server runs; the position is an operation's number.
+
+    They are the strict ones, updates of what is replicated, and those that read totals of several chips.
+    """
+    merged = merged_states(declaration, chips=chips)
     return [
         (state, operation)
         for state in declaration.states
         for operation in state.operations
-        if state.category == "strict" or (state.category == "read_mostly" and operation.updates)
+        if state.category == "strict"
+        or (state.category == "read_mostly" and operation.updates)
+        or (state in merged and not operation.updates)
     ]
 
 
@@ -102,11 +101,21 @@ def structure_of(state: State, *, order: str) -> str:
         count = "(SLICES << 6)" if state.category == "per_flow" else "(SLICES << (6 + CHIP_BITS))"
     by_one = state.category == "strict" or (state.category == "per_flow" and order == "pinned")
     sharing = "me" if by_one else "chip"
-    access = _ACCESS[state.category]
+    access = ",".join(_accesses(state))
     return (
         f".structure {state.name} element_bytes={element_bytes} count={count} align={max(8, min(element_bytes, 64))} "
         f"access={access} sharing={sharing}"
     )
+
+
+def _accesses(state: State) -> list[str]:
+    """What the programs do to the structure: what the operations say, and the writes that replace a replica's entry."""
+    kinds = {access.kind for operation in state.operations for _, access in operation.accesses()}
+    if "merge" in kinds:
+        kinds |= {"add"} if state.merge == "add" else {"read", "write"}
+    if state.category == "read_mostly":
+        kinds |= {"read", "write"}
+    return [kind for kind in ("read", "write", "add") if kind in kinds] or ["read"]
 
 
 def _inline(state: State, operation: Operation, *, merged: bool = False) -> Iterator[str]:
@@ -117,6 +126,8 @@ def _inline(state: State, operation: Operation, *, merged: bool = False) -> Iter
     for line in operation.lines:
         access = entry_access(line)
         if access is None:
+            if "#" in line:  # a label or a branch: what was done before it may not have been
+                marked.clear()
             yield line
             continue
         entry = access.entry or operation.entry

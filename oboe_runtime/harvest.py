@@ -13,9 +13,10 @@ from microcode.services.packet import Tuple
 from oboe_runtime.bundles import BundleTable
 from oboe_runtime.config import OboeConfig
 from oboe_runtime.declaration import State
+from oboe_runtime.generate import served_operations
 from oboe_runtime.layout import BUNDLES, chip_bits
 from oboe_runtime.merging import copy_entries, merged_states
-from oboe_runtime.observed import Observed
+from oboe_runtime.observed import Commit, Observed
 
 if TYPE_CHECKING:
     from ixp_emu.cluster.build import ChipImage
@@ -52,9 +53,9 @@ def elements_of(machine: Machine, images: Mapping[str, ChipImage], chip: str, st
     return words.reshape(-1, stride)[:, :longwords]
 
 
-def live_flows(result: RunResult, chip: str) -> list[tuple[Tuple, int]]:
+def live_flows(machine: Machine, images: Mapping[str, ChipImage], chip: str) -> list[tuple[Tuple, int]]:
     """Canonical key and number of every live record of a chip."""
-    table = elements(result, chip, "flow_table")
+    table = elements_of(machine, images, chip, "flow_table")
     if table is None:
         return []
     found: list[tuple[Tuple, int]] = []
@@ -68,7 +69,7 @@ def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable, *, in_ord
     """The states of the service as its oracle judges them."""
     flows: dict[str, dict[Tuple, list[int]]] = {}
     entries: dict[str, Words] = {}
-    records = {chip: live_flows(result, chip) for chip in oboe.workers}
+    records = {chip: live_flows(result.machine, result.images, chip) for chip in oboe.workers}
     for state in oboe.declaration.states:
         if state.entries is None:
             flows[state.name] = {}
@@ -82,7 +83,7 @@ def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable, *, in_ord
             words = _entries(result, oboe, bundles, state)
             if words is not None:
                 entries[state.name] = words[:, : state.words]
-    return Observed(flows, entries, in_order)
+    return Observed(flows, entries, _commits(result, oboe), in_order)
 
 
 def _entries(result: RunResult, oboe: OboeConfig, bundles: BundleTable, state: State) -> Words | None:
@@ -115,3 +116,15 @@ def _merged(result: RunResult, oboe: OboeConfig, state: State, parts: Mapping[st
     for piece in pieces[1:]:
         merged = _MERGES[state.merge](merged, piece)
     return merged[: state.entries]
+
+
+def _commits(result: RunResult, oboe: OboeConfig) -> list[Commit] | None:
+    """The log of the home's server; None if there is none, or if it is full."""
+    log = elements(result, oboe.home, "strict_log")
+    if log is None:
+        return None
+    operations = [operation.name for _, operation in served_operations(oboe.declaration, chips=len(oboe.workers))]
+    used = int(np.count_nonzero(log[:, 0]))
+    if used == len(log):
+        return None
+    return [Commit(operations[row[0] - 1], row[1], (row[2], row[3], row[4], row[5])) for row in log[:used].tolist()]

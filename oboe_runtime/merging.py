@@ -7,6 +7,7 @@ A state NAME becomes the structures NAME (partials: copy 0, then copy 1, each of
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ixp_emu.errors import InputError
 from oboe_runtime.declaration import Declaration, EntryAccess, State
@@ -18,6 +19,7 @@ __all__ = [
     "copy_entries",
     "merged_access",
     "merged_states",
+    "totals_of",
     "worker_structures",
 ]
 
@@ -56,7 +58,21 @@ def merged_states(declaration: Declaration, *, chips: int) -> list[State]:
                 file=declaration.file,
                 key=f"state.{state.name}.words",
             )
+        for operation in state.operations:
+            kinds = {access.kind for _, access in operation.accesses()}
+            if kinds >= {"read", "merge"}:
+                raise InputError(
+                    f"operation {operation.name!r} reads and merges: a commutative state on several chips is read at its "
+                    "home and changed everywhere",
+                    file=operation.file,
+                    line=operation.first_line,
+                )
     return states
+
+
+def totals_of(state: State) -> State:
+    """The state as it is kept at the home: operations that read it work on the totals."""
+    return replace(state, name=f"{state.name}_total")
 
 
 def _stride(state: State) -> int:

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from microcode.services.packet import Tuple
 
-__all__ = ["Observed", "differing_entries", "differing_flows"]
+__all__ = ["Commit", "Observed", "differing_entries", "differing_flows"]
 
 _SHOWN = 3
 _SHOWN_WORDS = 16
+
+
+class Commit(NamedTuple):
+    """An operation of the home's server.
+
+    Attributes:
+        inputs: four longwords, 0 where the operation has none.
+    """
+
+    operation: str
+    entry: int
+    inputs: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -23,11 +36,13 @@ class Observed:
     Attributes:
         flows: per_flow state -> canonical key -> the longwords of the flow's entry.
         entries: other states -> entries x words, the partials of all chips merged.
+        commits: what the home's server did, in its order, if the whole of it was written down.
         in_order: whether operations of different flows were done in the order in which the oracle was shown packets.
     """
 
     flows: Mapping[str, Mapping[Tuple, Sequence[int]]] = field(default_factory=dict)
     entries: Mapping[str, npt.NDArray[np.uint32]] = field(default_factory=dict)
+    commits: Sequence[Commit] | None = None
     in_order: bool = False
 
 

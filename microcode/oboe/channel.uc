@@ -53,7 +53,7 @@ none#:
 // Branch if a chip is down.
 //   in_chip      register
 //   DOWN#        label
-//   cycles       5
+//   cycles       4
 #macro branch_down(in_chip, DOWN)
 .begin
 .reg mask
@@ -67,7 +67,7 @@ none#:
 // DRAM address of the copy of a message.
 //   out_place    register
 //   in_chip, in_number  registers
-//   cycles       6
+//   cycles       5; 6 where the copies lie beyond 64 KB
 #macro copy_place(out_place, in_chip, in_number)
 .begin
 .reg base

@@ -35,6 +35,9 @@
     alu[@home, --, B, identity[IDENTITY_HOME]]
 .end
     state_base[buffers, packet_buffers]
+#ifdef STRICT_LOG
+    immed[@logged, 0]
+#endif
     br=ctx[0, server#]
 #if (CHIPS > 1)
     br=ctx[1, receiver#]
@@ -46,6 +49,41 @@
     br=ctx[3, channels#]
 #endif
     ctx_arb[kill]
+
+#ifdef STRICT_LOG
+// What the server did, in order: operation + 1, entry, inputs, caller, 0. Asked for by the configuration.
+.structure strict_log element_bytes=32 count=STRICT_LOG align=32 access=write sharing=me
+.reg @logged
+#endif
+
+// Write an operation down, while there is room.
+//   in_operation, in_entry, in_input0, in_input1, in_input2, in_input3, in_caller  registers
+//   cycles       none; with a log 14, and a write
+#macro log_operation(in_operation, in_entry, in_input0, in_input1, in_input2, in_input3, in_caller)
+#ifdef STRICT_LOG
+.begin
+.reg at most
+.state_xfer line[8] strict_log
+    alu[at, --, B, @logged]
+    immed[most, (STRICT_LOG & 0xFFFF)]
+    immed_w1[most, (STRICT_LOG >> 16)]
+    alu[--, at, -, most]
+    bhs[full#]
+    alu[most, at, +, 1]
+    alu[@logged, --, B, most]
+    alu[line[0], in_operation, +, 1]
+    alu[line[1], --, B, in_entry]
+    alu[line[2], --, B, in_input0]
+    alu[line[3], --, B, in_input1]
+    alu[line[4], --, B, in_input2]
+    alu[line[5], --, B, in_input3]
+    alu[line[6], --, B, in_caller]
+    immed[line[7], 0]
+    state_write[line, strict_log, at, 0, 8]
+full#:
+.end
+#endif
+#endm
 
 // --- the server ------------------------------------------------------------------------------------------------------
 
@@ -90,6 +128,7 @@ execute#:
     immed[output1, 0]
     immed[output2, 0]
     immed[output3, 0]
+    log_operation(operation, entry, input0, input1, input2, input3, caller)
     serve_operation(operation, entry, input0, input1, input2, input3, output0, output1, output2, output3)
 .end
 #if (CHIPS > 1)

@@ -78,6 +78,7 @@ packet#:
 #endm
 
 // Come into the section.
+//   in_place     register, not used here
 //   cycles       1
 #macro section_enter(in_place)
     ctx_arb[turn_section]

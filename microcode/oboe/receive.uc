@@ -73,6 +73,7 @@ looked#:
 #endm
 
 // The word that frees an element, for msf[fast_wr].
+//   out_done     register
 //   cycles       1
 #macro element_done(out_done)
     alu_shf[out_done, rbuf_done, OR, element, <<16]

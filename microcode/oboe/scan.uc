@@ -23,7 +23,7 @@
 // The ring was empty: is a bucket due?
 //   out_work     register: work word of the bucket
 //   POLL#        label to branch to if not
-//   cycles       7; 24 and a read
+//   cycles       7 if none is due, else 23 and a read
 #macro scan_next(out_work, POLL)
 .reg entry part
     local_csr_rd[timestamp_low]

@@ -30,7 +30,7 @@
 
 // Note that a caller waits for the home.
 //   in_caller    register
-//   cycles       13
+//   cycles       12
 #macro pending_note(in_caller)
 .begin
 .reg at

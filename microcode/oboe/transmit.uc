@@ -34,6 +34,7 @@
 #endm
 
 // Address of the element's control longwords, relative to tbuf_control.
+//   out          register
 //   cycles       1
 #macro control_offset(out)
     alu_shf[out, --, B, element, <<3]

@@ -95,9 +95,9 @@ engines = {{ {ENGINES}{WORKERS} }}""",
         links='[switches.s]\nports = ["n.1"]',
         into='["n.0"]',
         rate=1_000_000,
-        packets=600,
+        packets=1_500,
     )
-    done = run_oboe(path)
+    done = run_oboe(path, overrides=["oboe.options.merge_period_us=700"])
     assert done.result.fault is None and done.result.lost == {}
     assert done.result.extensions["oboe"]["states_judged"]
     assert len(done.left) == 16
@@ -124,9 +124,13 @@ engines = {{ {ENGINES}{WORKERS} }}""",
     assert refused(path, "oboe.egress_port=1") == (
         "--set oboe.egress_port=1: oboe.egress_port: chip n0: port 1 is not free; free ports: 0"
     )
+    assert refused(path, "oboe.time_scale=0.01") == (
+        "--set oboe.time_scale=0.01: oboe.time_scale: the time-out of 1,000 ms / 0.01 is beyond what the chips' clock tells "
+        "apart: 57,266 ms"
+    )
     path.write_text(path.read_text().replace("egress_port = 0", "egress_prt = 0"))
     assert refused(path) == f'{path}:{line}: oboe.egress_prt: unknown key; did you mean "egress_port"?'
     path.write_text(path.read_text().replace("egress_prt = 0", 'order = "sorted"'))
     assert refused(path) == f'{path}:{line}: oboe.order: expected "ordered" or "pinned"; got the string "sorted"'
     path.write_text(path.read_text().replace('order = "sorted"', 'home = "n2"'))
-    assert refused(path) == f'{path}:{line}: oboe.home: "n2" is no chip with a worker; did you mean "n0"?'
+    assert refused(path) == f'{path}:{line}: oboe.home: "n2" is no chip with a worker; there are n0, n1'

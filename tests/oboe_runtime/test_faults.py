@@ -81,6 +81,7 @@ def test_a_chip_stops(tmp_path: Path, order: str) -> None:
     assert result.delivered >= spared
     for number in (0, 1):
         assert int(done.words(f"n{number}", "chips_down")[0, 0]) == 1 << 2
+    assert result.extensions["oboe"]["flows_lost"] == len(done.records("n2")) > 0
 
 
 def test_the_home_stops(tmp_path: Path) -> None:

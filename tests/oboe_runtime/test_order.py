@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -75,17 +76,8 @@ def test_a_new_flow_at_once_in_all_contexts_makes_one_record(tmp_path: Path, ord
     assert_in_order(done, frames)
 
 
-@pytest.mark.parametrize(
-    ("order", "file", "kept", "broken"),
-    [
-        ("pinned", "pinned.uc", "    ctx_arb[bucket_left]\n", "    nop\n"),
-        ("ordered", "ordered.uc", "    ctx_arb[turn_section]\n", "    nop\n"),
-    ],
-)
-def test_a_build_without_sections_is_caught(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str, file: str, kept: str, broken: str
-) -> None:
-    """The macro that enters a section no longer waits: the run ends with a fault that says so."""
+def break_source(monkeypatch: pytest.MonkeyPatch, file: str, changes: dict[str, str]) -> None:
+    """The assembler reads a file of Oboe with some texts replaced."""
     from ixp_emu.assembler import preprocess
 
     read = preprocess.read_source
@@ -93,18 +85,49 @@ def test_a_build_without_sections_is_caught(
     def read_broken(name: str) -> str:
         text = read(name)
         if name.endswith(f"oboe/{file}"):
-            assert text.count(kept) == 1
-            text = text.replace(kept, broken)
+            for kept, broken in changes.items():
+                assert text.count(kept) == 1
+                text = text.replace(kept, broken)
         return text
 
     monkeypatch.setattr(preprocess, "read_source", read_broken)
-    frames = uneven_stream(flows_of(1), 200, seed=3)
-    done = run_frames(tmp_path, frames, workers=1, oboe={"order": order})
-    late = next(iter(done.states("progress").values()))[2]
-    assert late > 0
+
+
+NO_SECTION = {"pinned": "    ctx_arb[bucket_left]\n", "ordered": "    ctx_arb[turn_section]\n"}
+TO_TRANSMIT = """    alu_shf[--, --, B, in_descriptor, <<(32 - OFFSET_SHIFT)]
+    beq[mark#]
+.begin
+.reg write $send[2]
+.sig put_done
+    alu[$send[0], --, B, in_descriptor]
+    alu[$send[1], --, B, @egress]
+    scratch[put, $send[0], (TX_RING << 2), 0, 2], structure[tx_ring], ctx_swap[put_done]
+.end
+mark#:
+"""
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_build_without_sections_and_reorder_ring_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    """The macro that enters a section does not wait, and finished packets go straight to transmit: the run is a fault."""
+    changes = {NO_SECTION[order]: "    nop\n"}
+    if order == "ordered":
+        text = (files("microcode") / "oboe/ordered.uc").read_text()
+        start = text.index(".begin\n.state_xfer entry[2]")
+        changes[text[start : text.index("#endm", start)]] = TO_TRANSMIT
+    break_source(monkeypatch, f"{order}.uc", changes)
+    done = run_frames(tmp_path, uneven_stream(flows_of(1), 200, seed=3), workers=1, oboe={"order": order})
+    assert next(iter(done.states("progress").values()))[2] > 0  # the service saw packets late
     result = done.result
-    if order == "pinned":  # in mode ordered the reorder ring still sends them in order
-        assert result.egress.reordered > 0
-        assert (
-            result.fault == f"order violation: {result.egress.reordered} packets left behind a later one of their flow"
-        )
+    assert result.egress.reordered > 0
+    assert result.fault == f"order violation: {result.egress.reordered} packets left behind a later one of their flow"
+
+
+def test_the_reorder_ring_alone_keeps_the_order_at_egress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without sections the service sees packets late, but they leave in the order in which they were taken."""
+    break_source(monkeypatch, "ordered.uc", {NO_SECTION["ordered"]: "    nop\n"})
+    done = run_frames(tmp_path, uneven_stream(flows_of(1), 200, seed=3), workers=1, oboe={"order": "ordered"})
+    assert next(iter(done.states("progress").values()))[2] > 0
+    assert done.result.egress.reordered == 0

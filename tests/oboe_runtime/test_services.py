@@ -6,6 +6,7 @@ from collections import Counter
 from ipaddress import IPv4Address
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from microcode.services.packet import UDP, Tuple
@@ -62,6 +63,20 @@ def test_partials_come_home(tmp_path: Path, order: str, chips: int) -> None:
     assert 300 <= merged <= 400  # all but what came in the last two periods: 50 packets each
     others = [int(done.words(f"n{number}", "totals_total").sum()) for number in range(1, chips)]
     assert others == [0] * (chips - 1)
+
+
+@pytest.mark.parametrize("chips", [1, 2, 4])
+def test_strict_operations_in_the_order_of_the_home(tmp_path: Path, chips: int) -> None:
+    """Conservative update depends on the order; replayed in the one that was written down, every cell is exact."""
+    options = {"conservative": 1, "sketch_cells": 64}
+    done = run_service(tmp_path, "monitor", chips=chips, options=options, strict_log=1_000)
+    assert_judged(done)
+    log = done.words("n0", "strict_log")
+    assert np.count_nonzero(log[:, 0]) == 400
+    assert {int(caller) >> 24 for caller in log[:400, 6]} == set(range(chips))
+    log[[0, 1]] = log[[1, 0]]
+    log[399, 5] += 1  # an update that was not so
+    assert "conservative_sketch[" in str(done.result.fault)
 
 
 def test_a_wrong_counter_is_a_fault(tmp_path: Path) -> None:

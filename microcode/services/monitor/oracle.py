@@ -19,7 +19,7 @@ import numpy.typing as npt
 from microcode.services.packet import ICMP, TCP, UDP, Packet, Tuple
 from microcode.services.sketch import ConservativeCountMin, CountMin
 from oboe_runtime.declaration import Declaration
-from oboe_runtime.observed import Observed, differing_entries, differing_flows
+from oboe_runtime.observed import Commit, Observed, differing_entries, differing_flows
 from oboe_runtime.oracle import Arrival, Treatment
 
 __all__ = [
@@ -130,11 +130,22 @@ class MonitorOracle:
             texts += differing_entries("totals", observed.entries["totals"], np.array(totals, np.uint32))
         name = "conservative_sketch" if self._conservative else "sketch"
         if name in observed.entries:
-            if self._conservative and not observed.in_order:
+            if self._conservative and observed.commits is not None:
+                texts += differing_entries(name, observed.entries[name], self._replayed(observed.commits))
+            elif self._conservative and not observed.in_order:
                 texts += self._beyond_bounds(name, observed.entries[name])
             else:
                 texts += differing_entries(name, observed.entries[name], monitor.sketch.cells.reshape(-1, 1))
         return texts
+
+    def _replayed(self, commits: Sequence[Commit]) -> npt.NDArray[np.uint32]:
+        """The conservative sketch of these updates in this order, entries x 1."""
+        sketch = ConservativeCountMin(rows=SKETCH_ROWS, columns=self._columns)
+        for commit in commits:
+            if commit.operation == "conservative_count":
+                cells = (commit.entry, *commit.inputs[:3])
+                sketch.add([cell - row * self._columns for row, cell in enumerate(cells)], commit.inputs[3])
+        return sketch.cells.reshape(-1, 1)
 
     def _beyond_bounds(self, name: str, cells: npt.NDArray[np.uint32]) -> list[str]:
         """Conservative update in an unknown order: no estimate is below the truth, no cell above the plain one."""

@@ -126,7 +126,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
         lost: cause -> packets of the whole run, which lasted so many seconds.
         cycles_per_packet: ME cycles not idle, of all microengines.
         busy: stage -> share of their cycles in which its microengines were not idle, polling included.
-        limit: the resource nearest to its limit.
+        busiest: the resource nearest to its limit, and how near: what a latency or an order bounds leaves all idle.
         fault: what went wrong, None if nothing did.
         states_judged: whether the service's oracle found the states right.
     """
@@ -139,9 +139,14 @@ class Measurement(Struct, frozen=True, kw_only=True):
     cycles_per_packet: float
     instructions_per_packet: float
     busy: dict[str, float]
-    limit: str
+    busiest: tuple[str, float]
     fault: str | None
     states_judged: bool
+
+    def busiest_text(self) -> str:
+        """For a table."""
+        resource, share = self.busiest
+        return f"{resource}, {100 * share:.0f} %"
 
 
 class Store:
@@ -213,7 +218,9 @@ def _measurement(report: Report, oboe: Mapping[str, object]) -> Measurement:
         cycles_per_packet=0.0 if per_packet is None else per_packet.cycles,
         instructions_per_packet=0.0 if per_packet is None else per_packet.instructions,
         busy={stage: sum(shares) / len(shares) for stage, shares in busy.items()},
-        limit="nothing" if report.bottleneck is None else report.bottleneck.resource,
+        busiest=("nothing", 0.0)
+        if report.bottleneck is None
+        else (report.bottleneck.resource, report.bottleneck.utilisation),
         fault=report.run.fault,
         states_judged=bool(oboe.get("states_judged")),
     )

@@ -32,7 +32,7 @@ def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
                     f"{flows:,}",
                     f"{found.packets_per_second / 1e6:.3f}",
                     f"{found.cycles_per_packet:,.0f}",
-                    found.limit,
+                    found.busiest_text(),
                 ]
             )
         series.append(Series(name=order, x=[float(n) for n in numbers], y=[speed / 1e6 for speed in speeds]))
@@ -46,5 +46,5 @@ def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
         sentence=f"From {numbers[0]:,} to {numbers[-1]:,} flows the slowest run reaches of the fastest: {told}.",
         logarithmic=True,
     )
-    columns = ["order", "flows", "Mpps", "ME cycles/packet", "limit"]
+    columns = ["order", "flows", "Mpps", "ME cycles/packet", "busiest"]
     return [figure], [Table(title="One chip, two workers, frames of 64 bytes", columns=columns, rows=rows)]

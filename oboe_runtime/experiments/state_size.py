@@ -33,7 +33,7 @@ def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
             found = laboratory.measure(_case(size, memory))
             speeds.append(found.packets_per_second)
             speed, cycles = f"{found.packets_per_second / 1e6:.3f}", f"{found.cycles_per_packet:,.0f}"
-            rows.append([memory, f"{size:,}", f"{size * records / 2**20:,.1f}", speed, cycles, found.limit])
+            rows.append([memory, f"{size:,}", f"{size * records / 2**20:,.1f}", speed, cycles, found.busiest_text()])
         if fitting:
             series.append(Series(name=memory, x=[float(size) for size in fitting], y=[speed / 1e6 for speed in speeds]))
             told.append(f"in {memory} {100 * (min(speeds) / max(speeds) - 1):+.1f} % up to {fitting[-1]:,} bytes")
@@ -48,7 +48,7 @@ def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
         sentence=f"The slowest size is against the fastest: {', '.join(told)}.",
         logarithmic=True,
     )
-    columns = ["memory", "bytes per flow", "MB per chip", "Mpps", "ME cycles/packet", "limit"]
+    columns = ["memory", "bytes per flow", "MB per chip", "Mpps", "ME cycles/packet", "busiest"]
     return [figure], [Table(title="1,024 flows, frames of 64 bytes", columns=columns, rows=rows)]
 
 

@@ -27,7 +27,7 @@ stall_after = 400_000
 service = "builtin:services/monitor"
 egress_port = 0
 time_scale = 1
-options = {{ sketch_cells = 256, merge_period_us = 300 }}
+options = {{ sketch_cells = 64, merge_period_us = 300 }}
 {oboe}
 {chips}
 {links}

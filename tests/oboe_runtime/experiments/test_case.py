@@ -23,7 +23,7 @@ MEASURED = Measurement(
     cycles_per_packet=100.0,
     instructions_per_packet=70.0,
     busy={"worker": 0.5},
-    limit="nothing",
+    busiest=("nothing", 0.0),
     fault=None,
     states_judged=True,
 )

@@ -128,8 +128,8 @@ class OboeCluster:
         steps = declaration.timeout_ms * self.config.hardware["me_clock_khz"] / self.oboe.time_scale / TIMESTAMP_CYCLES
         if steps >= _MOST_STEPS:
             raise InputError(
-                f"the time-out of {declaration.timeout_ms:,} ms / {self.oboe.time_scale:g} is beyond what the chips' clock "
-                f"tells apart: {_MOST_STEPS * TIMESTAMP_CYCLES // self.config.hardware['me_clock_khz']:,} ms",
+                f"the time-out of {declaration.timeout_ms:,} ms / {self.oboe.time_scale:g} is beyond what the chips' "
+                f"clock tells apart: {_MOST_STEPS * TIMESTAMP_CYCLES // self.config.hardware['me_clock_khz']:,} ms",
                 key="oboe.time_scale",
             )
         return {

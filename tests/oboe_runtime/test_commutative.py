@@ -66,8 +66,8 @@ def test_other_merges_than_add_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         check_merges(declaration)
     assert str(caught.value) == (
-        f'{tmp_path}/service.toml: state.count.merge: "max" as commutative: the memories have no command that does it to '
-        'a longword at once; "add" has one'
+        f'{tmp_path}/service.toml: state.count.merge: "max" as commutative: the memories have no command that does it '
+        'to a longword at once; "add" has one'
     )
 
 

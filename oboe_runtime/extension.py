@@ -28,6 +28,7 @@ from oboe_runtime.layout import (
 )
 from oboe_runtime.merging import merged_states
 from oboe_runtime.oracle import Oracle, load_oracle
+from oboe_runtime.replicas import versioned_contents, versioned_states
 
 if TYPE_CHECKING:
     from ixp_emu.cluster.expectation import Expectation
@@ -77,6 +78,7 @@ class ChipService:
 
     def contents(self) -> Mapping[str, npt.NDArray[np.uint32]]:
         """Tables of the path, and the service's."""
+        contents = self._cluster.oracle.contents()
         config, oboe, bundles = self._cluster.config, self._cluster.oboe, self._cluster.bundles
         return {
             "chip_identity": chip_identity(config, oboe, self._chip),
@@ -84,7 +86,8 @@ class ChipService:
             "bundle_table": bundles.entries(),
             "bundle_slices": bundles.slices(self._chip),
             "worker_circle": worker_circle(config.chips[self._chip].engines.get("worker", ())),
-            **self._cluster.oracle.contents(),
+            **contents,
+            **versioned_contents(oboe.declaration, contents),
         }
 
     def expect(self, frames: Frames) -> Outcome:
@@ -125,8 +128,8 @@ class OboeCluster:
         steps = declaration.timeout_ms * self.config.hardware["me_clock_khz"] / self.oboe.time_scale / TIMESTAMP_CYCLES
         if steps >= _MOST_STEPS:
             raise InputError(
-                f"the time-out of {declaration.timeout_ms:,} ms / {self.oboe.time_scale:g} is beyond what the chips' clock "
-                f"tells apart: {_MOST_STEPS * TIMESTAMP_CYCLES // self.config.hardware['me_clock_khz']:,} ms",
+                f"the time-out of {declaration.timeout_ms:,} ms / {self.oboe.time_scale:g} is beyond what the chips' "
+                f"clock tells apart: {_MOST_STEPS * TIMESTAMP_CYCLES // self.config.hardware['me_clock_khz']:,} ms",
                 key="oboe.time_scale",
             )
         return {
@@ -151,8 +154,10 @@ class OboeCluster:
         }
 
     def _merging(self) -> dict[str, int]:
-        """The period of the merges: the shortest that a state wants."""
-        periods = [state.period_us for state in merged_states(self.oboe.declaration, chips=len(self.oboe.workers))]
+        """The length of an epoch: the shortest period or bound that a state wants."""
+        declaration = self.oboe.declaration
+        periods = [state.period_us for state in merged_states(declaration, chips=len(self.oboe.workers))]
+        periods += [state.bound_us for state in versioned_states(declaration)]
         if not periods:
             return {}
         shortest = min(period for period in periods if period is not None)

@@ -13,7 +13,15 @@ from oboe_runtime.declaration import Declaration, EntryAccess, Operation, State,
 from oboe_runtime.layout import BUNDLES
 from oboe_runtime.merging import control_macros, merged_access, merged_states, totals_of, worker_structures
 from oboe_runtime.operations import MOST_OPERANDS
-from oboe_runtime.replicas import apply_replica, push_entry
+from oboe_runtime.replicas import (
+    apply_replica,
+    control_structures,
+    master_of,
+    push_entry,
+    versioned_read,
+    versioned_states,
+    versioned_structures,
+)
 
 __all__ = ["control_text", "served_operations", "structure_of", "worker_text"]
 
@@ -33,9 +41,12 @@ def worker_text(declaration: Declaration, *, order: str, chips: int) -> str:
             f'#error "state {merged[0].name} is commutative on {chips} chips: it needs a microengine for control"'
         ]
         lines += ["#endif", '#include "builtin:oboe/epoch.uc"']
+    versioned = versioned_states(declaration)
     for state in declaration.states:
         if state in merged:
             lines += worker_structures(state)
+        elif state in versioned:
+            lines += versioned_structures(state)
         elif state.category != "strict":
             lines.append(structure_of(state, order=order))
     numbers = {operation.name: number for number, (_, operation) in enumerate(served)}
@@ -44,7 +55,7 @@ def worker_text(declaration: Declaration, *, order: str, chips: int) -> str:
             if operation.name in numbers:
                 lines += _stub(state, operation, numbers[operation.name])
             else:
-                lines += _inline(state, operation, merged=state in merged)
+                lines += _inline(state, operation, merged=state in merged, versioned=state in versioned)
     lines += [f'#include "{declaration.directory}/service.uc"', '#include "builtin:oboe/worker.uc"', ""]
     return "\n".join(lines)
 
@@ -53,10 +64,16 @@ def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
     """The program of control, with the strict operations in its server."""
     lines = ['#include "builtin:oboe/structures.uc"']
     served = served_operations(declaration, chips=chips)
-    lines += [structure_of(state, order=order) for state in declaration.states if state.category in _SERVED]
+    versioned = versioned_states(declaration)
+    for state in declaration.states:
+        if state in versioned:
+            lines += control_structures(state)
+        elif state.category in _SERVED:
+            lines.append(structure_of(state, order=order))
     lines += control_macros(merged_states(declaration, chips=chips))
     for state, operation in served:
-        lines += _inline(totals_of(state) if state.category == "commutative" else state, operation)
+        of = totals_of(state) if state.category == "commutative" else state
+        lines += _inline(master_of(state) if state in versioned else of, operation)
     names = [f"{kind}{number}" for kind in ("input", "output") for number in range(MOST_OPERANDS)]
     lines.append(f"#macro serve_operation(operation, entry, {', '.join(names)})")
     if len(served) > 1:
@@ -67,8 +84,8 @@ def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
     for number, (state, operation) in enumerate(served):
         operands = [*names[: len(operation.inputs)], *names[MOST_OPERANDS:][: len(operation.outputs)]]
         lines += [f"do_{number}#:", f"{operation.name}({', '.join(['entry', *operands])})"]
-        if state in replicated and chips > 1:
-            lines += push_entry(replicated.index(state), state)
+        if state in replicated:
+            lines += push_entry(replicated.index(state), state, chips=chips)
         lines.append("br[done#]")
     lines += ["done#:", "#endm"]
     lines += apply_replica(replicated)
@@ -118,8 +135,13 @@ def _accesses(state: State) -> list[str]:
     return [kind for kind in ("read", "write", "add") if kind in kinds] or ["read"]
 
 
-def _inline(state: State, operation: Operation, *, merged: bool = False) -> Iterator[str]:
-    """The operation as a macro that works on the structure here; `merged`: on a copy of the partials."""
+def _inline(state: State, operation: Operation, *, merged: bool = False, versioned: bool = False) -> Iterator[str]:
+    """The operation as a macro that works on the structure here.
+
+    Parameters:
+        merged: on a copy of the partials.
+        versioned: on the version of the entry that holds now.
+    """
     marked: set[str] = set()
     yield f"#macro {operation.name}({', '.join((operation.entry, *operation.inputs, *operation.outputs))})"
     yield ".begin"
@@ -134,6 +156,8 @@ def _inline(state: State, operation: Operation, *, merged: bool = False) -> Iter
         if merged:
             yield from merged_access(state, access, entry, first=entry not in marked)
             marked.add(entry)
+        elif versioned:
+            yield from versioned_read(state, access, entry)
         else:
             yield from _access(state, access, entry)
     yield ".end"

@@ -17,6 +17,7 @@ from oboe_runtime.generate import served_operations
 from oboe_runtime.layout import BUNDLES, chip_bits
 from oboe_runtime.merging import copy_entries, merged_states
 from oboe_runtime.observed import Commit, Observed
+from oboe_runtime.replicas import versioned_states
 
 if TYPE_CHECKING:
     from ixp_emu.cluster.build import ChipImage
@@ -99,6 +100,10 @@ def _entries(result: RunResult, oboe: OboeConfig, bundles: BundleTable, state: S
         return np.stack([by_bundle[owner.chip][bundle] for bundle, owner in enumerate(bundles.owners)]).reshape(
             first.shape
         )
+    if state in versioned_states(oboe.declaration):
+        at = elements(result, oboe.home, f"{state.name}_at")
+        assert at is not None
+        return parts[oboe.home][at[:, 0]]
     return parts.get(oboe.home)
 
 

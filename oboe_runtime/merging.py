@@ -62,8 +62,8 @@ def merged_states(declaration: Declaration, *, chips: int) -> list[State]:
             kinds = {access.kind for _, access in operation.accesses()}
             if kinds >= {"read", "merge"}:
                 raise InputError(
-                    f"operation {operation.name!r} reads and merges: a commutative state on several chips is read at its "
-                    "home and changed everywhere",
+                    f"operation {operation.name!r} reads and merges: a commutative state on several chips is read "
+                    "at its home and changed everywhere",
                     file=operation.file,
                     line=operation.first_line,
                 )

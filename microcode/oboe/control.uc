@@ -205,7 +205,7 @@ no_partial#:
 no_reply#:
     alu[--, type, -, MESSAGE_REPLICA]
     bne[receiver#]
-    apply_replica(caller, word1, word2)
+    apply_replica(caller, word1, word2, word3, word4, word5)
     br[receiver#]
 not_taken#:
     buffer_free(handle)

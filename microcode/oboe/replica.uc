@@ -42,11 +42,42 @@ next#:
 .end
 #endm
 
+#ifdef MERGING
+#include "epoch.uc"
+
+// The epoch now.
+//   out_epoch    register
+//   cycles       1, and a read
+#macro read_epoch(out_epoch)
+.begin
+.state_xfer now[1] merge_epoch
+    state_read[now, merge_epoch, 0, 0, 1]
+    alu[out_epoch, --, B, now[0]]
+.end
+#endm
+
+// Wait until no packet can be under way that began in an epoch or before: two epochs later.
+//   out_epoch    register
+//   in_stamp     register: the epoch
+//   cycles       5, and a read, each time it looks
+#macro wait_for_epoch(out_epoch, in_stamp)
+.begin
+.reg passed
+look#:
+    read_epoch(out_epoch)
+    alu[passed, out_epoch, -, in_stamp]
+    alu[--, passed, -, 2]
+    blo[look#]
+.end
+#endm
+#endif
+
 // Send an entry to all working chips but this one.
 //   in_of        register: state 31:24, entry 23:0
-//   in_version, in_value, in_zero  registers
+//   in_version   register
+//   in_value0, in_value1, in_value2, in_value3  registers
 //   cycles       8 and a message a chip
-#macro push_to_replicas(in_of, in_version, in_value, in_zero)
+#macro push_to_replicas(in_of, in_version, in_value0, in_value1, in_value2, in_value3)
 .begin
 .reg chip left self
     immed[chip, 0]
@@ -56,7 +87,7 @@ each#:
     alu[self, --, B, @self]
     alu[--, self, XOR, chip]
     beq[next#]
-    message_send(chip, MESSAGE_REPLICA, in_of, in_version, in_value, in_zero, in_zero, in_zero, next#)
+    message_send(chip, MESSAGE_REPLICA, in_of, in_version, in_value0, in_value1, in_value2, in_value3, next#)
 next#:
     alu[chip, chip, +, 1]
     alu_shf[left, --, B, left, >>1]

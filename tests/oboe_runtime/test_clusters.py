@@ -125,8 +125,8 @@ engines = {{ {ENGINES}{WORKERS} }}""",
         "--set oboe.egress_port=1: oboe.egress_port: chip n0: port 1 is not free; free ports: 0"
     )
     assert refused(path, "oboe.time_scale=0.01") == (
-        "--set oboe.time_scale=0.01: oboe.time_scale: the time-out of 1,000 ms / 0.01 is beyond what the chips' clock tells "
-        "apart: 57,266 ms"
+        "--set oboe.time_scale=0.01: oboe.time_scale: the time-out of 1,000 ms / 0.01 is beyond what the chips' clock "
+        "tells apart: 57,266 ms"
     )
     path.write_text(path.read_text().replace("egress_port = 0", "egress_prt = 0"))
     assert refused(path) == f'{path}:{line}: oboe.egress_prt: unknown key; did you mean "egress_port"?'

@@ -1,4 +1,4 @@
-"""Commutative states: totals of several chips are exact in the end, and what is read meanwhile lies within the bound."""
+"""Commutative states: totals of several chips are exact in the end, and what is read is not older than the bound."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run_limit(folder: Path, chips: int, **oboe: object) -> OboeRun:
 def test_totals_are_exact_and_read_in_time(tmp_path: Path, chips: int, category: str) -> None:
     """Nobody expects drops here, so the run calls them a fault; what matters is how many there are.
 
-    On one chip, and strict, every packet sees all before it but those under way; else the totals may be two periods old.
+    On one chip, and strict, every packet sees all before it but those under way; else totals may be two periods old.
     """
     done = run_limit(tmp_path, chips, categories={"count": category})
     dropped = done.result.lost["exceeded"]
@@ -66,8 +66,8 @@ def test_other_merges_than_add_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         check_merges(declaration)
     assert str(caught.value) == (
-        f'{tmp_path}/service.toml: state.count.merge: "max" as commutative: the memories have no command that does it to a '
-        'longword at once; "add" has one'
+        f'{tmp_path}/service.toml: state.count.merge: "max" as commutative: the memories have no command that does it '
+        'to a longword at once; "add" has one'
     )
 
 
@@ -83,6 +83,6 @@ def test_reading_and_merging_at_once_is_refused_on_several_chips(tmp_path: Path)
         merged_states(declaration, chips=2)
     line = (tmp_path / "operations.uc").read_text().split("\n").index("state_op count_of(entry; ; packets)") + 2
     assert str(caught.value) == (
-        f"{tmp_path}/operations.uc:{line}: operation 'count_of' reads and merges: a commutative state on several chips is "
-        "read at its home and changed everywhere"
+        f"{tmp_path}/operations.uc:{line}: operation 'count_of' reads and merges: a commutative state on several chips "
+        "is read at its home and changed everywhere"
     )

@@ -102,9 +102,10 @@ def test_a_macro_takes_the_cycles_it_says(name: str, parameters: list[str], cycl
 
 def applied(include: str, body: str, records: list[list[int]], *, results: int) -> list[list[int]]:
     """What a body makes of records: registers in0, in1, ... to out0, out1, ..."""
+    names = [*(f"in{n}" for n in range(len(records[0]))), *(f"out{n}" for n in range(results))]
     lines = [
         f'#include "{include}"',
-        f".reg at to left {' '.join(f'in{n}' for n in range(len(records[0])))} {' '.join(f'out{n}' for n in range(results))}",
+        f".reg at to left {' '.join(names)}",
         f".reg read $in[{len(records[0])}]",
         f".reg write $out[{results}]",
         ".sig done",

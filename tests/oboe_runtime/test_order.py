@@ -111,7 +111,7 @@ mark#:
 def test_a_build_without_sections_and_reorder_ring_is_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
-    """The macro that enters a section does not wait, and finished packets go straight to transmit: the run is a fault."""
+    """The macro that enters a section does not wait, and packets go straight to transmit: the run is a fault."""
     changes = {NO_SECTION[order]: "    nop\n"}
     if order == "ordered":
         text = (files("microcode") / "oboe/ordered.uc").read_text()

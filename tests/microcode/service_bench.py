@@ -24,7 +24,7 @@ _WORK_BYTES = 64
 _FRAMES = 0x10_0000
 _FRAME_BYTES = 2048
 _RESULTS = 0x40_0000
-_STATES = {"sram0": 0x60_0000, "sram1": 0, "scratch": 0, "dram": 0, "local": 0}
+_STATES = {"sram0": 0x60_0000, "sram1": 0x40, "scratch": 0, "dram": 0, "local": 0}
 _NEW, _EVICT = 1, 2
 _CYCLES_PER_PACKET = 200_000
 
@@ -208,6 +208,12 @@ class Bench:
         first = location.base // 4
         block = memory[first : first + stride * self._entries(state)]
         return block.reshape(-1, stride)[:, : state.words]
+
+    def before(self, name: str, longwords: Sequence[int]) -> None:
+        """Write what lies directly before the first entry of a state."""
+        location = self._locations[name]
+        end = location.base // 4
+        self.board.memory(location.memory).words[end - len(longwords) : end] = longwords
 
     def source(self, packets: int) -> str:
         """The program."""

@@ -122,6 +122,8 @@ def test_translates_as_the_oracle_does(memory: str) -> None:
         back = packet.flow.reversed()
         if traffic.draw.random() < 0.3:
             back = back._replace(source_port=back.source_port ^ 1)
+        elif traffic.draw.random() < 0.3:
+            back = back._replace(source=back.source ^ 1)
         traffic.send(traffic.frame(back))
     assert NatDrop.NO_SESSION in traffic.expected
     check(traffic, {"ports": memory, "sessions": memory, "flow_ports": memory})
@@ -135,9 +137,54 @@ def test_ports_of_a_bundle_run_out_and_come_back_with_eviction() -> None:
     for victim, again in ((flows[40], flows[64]), (flows[3], flows[65])):
         assert isinstance(traffic.send(traffic.frame(again), evict=victim), bytes)
     assert traffic.nat.sessions[flows[64]] == bundle_ports(1023, bundles=BUNDLES)[40]
-    late = traffic.outgoing()._replace(source_port=999)
-    assert traffic.send(traffic.frame(late), evict=flows[63]) is NatDrop.NO_PORT  # its flow never had a port
+    elsewhere = traffic.outgoing()._replace(source_port=1000)
+    traffic.send(traffic.frame(elsewhere), evict=flows[20])  # nobody takes its port
+    late = traffic.outgoing()._replace(source_port=998)
+    assert isinstance(traffic.send(traffic.frame(late), evict=flows[63]), bytes)  # a flow that never had a port
     check(traffic)
+
+
+SENT = Tuple(int(ADDRESSES.external), 0xC0A80101, 1024 + 1023, 80, UDP)
+INSIDE = Tuple(address("10.9.8.7"), SENT.destination, 2001, 80, UDP)
+
+
+def test_a_udp_checksum_that_becomes_zero_is_sent_as_ones() -> None:
+    payloads = (number.to_bytes(2, "big") for number in range(65536))
+    zeroing = next(payload for payload in payloads if frame_of(SENT, payload)[40:42] == b"\xff\xff")
+    traffic = Traffic(seed=5)
+    assert traffic.send(frame_of(INSIDE, zeroing)) == frame_of(SENT, zeroing)
+    check(traffic)
+
+
+def test_a_sum_is_folded_twice() -> None:
+    """An identification for which the sum of ~HC and the change carries again when its carries are added."""
+    plain = frame_of(INSIDE)
+    halves = [number >> shift & 0xFFFF for number in (INSIDE.source, SENT.source) for shift in (16, 0)]
+    change = (halves[0] ^ 0xFFFF) + (halves[1] ^ 0xFFFF) + halves[2] + halves[3]
+
+    def numbered(identification: int) -> bytes:
+        header = bytearray(plain[14:34])
+        header[4:6], header[10:12] = identification.to_bytes(2, "big"), bytes(2)
+        return plain[:14] + bytes(header[:10]) + checksum(bytes(header)) + bytes(header[12:]) + plain[34:]
+
+    def carries_again(frame: bytes) -> bool:
+        total = (int.from_bytes(frame[24:26], "big") ^ 0xFFFF) + change
+        return (total & 0xFFFF) + (total >> 16) > 0xFFFF
+
+    traffic = Traffic(seed=6)
+    traffic.send(next(frame for frame in map(numbered, range(65536)) if carries_again(frame)))
+    check(traffic)
+
+
+def test_a_port_below_1024_belongs_to_no_session_whatever_lies_before_the_table() -> None:
+    declaration = read_declaration(SERVICE, options=OPTIONS)
+    bench = Bench(
+        declaration, records=RECORDS, memories={"sessions": "sram1", "ports": "scratch", "flow_ports": "scratch"}
+    )
+    flow = Tuple(7, int(ADDRESSES.external), 9, 80, UDP)
+    bench.before("sessions", [INSIDE.source, flow.source, INSIDE.source_port << 16 | flow.source_port, LIVE | UDP])
+    verdicts, _ = bench.run([Work(frame_of(flow), flow, new=True, bundle=80)])
+    assert verdicts == [declaration.drops.index("no_session") + 1]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ixp_emu.cluster.config import ClusterConfig
     from ixp_emu.cluster.run import ClusterRun, Progress
 
-__all__ = ["app", "main"]
+__all__ = ["BAD_INPUT", "DONE", "FAULT", "INTERRUPTED", "app", "main", "run_command"]
 
 DONE, FAULT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
@@ -49,39 +49,44 @@ _Set = Annotated[
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit: 0 done, 1 the run found a fault, 2 bad input, 130 interrupted."""
-    sys.exit(_run_command(list(sys.argv[1:] if arguments is None else arguments)))
+    sys.exit(run_command(app, list(sys.argv[1:] if arguments is None else arguments), name="ixpemu"))
 
 
-def _run_command(arguments: list[str]) -> int:
+def run_command(commands: typer.Typer, arguments: list[str], *, name: str) -> int:
+    """Run one of some commands with everything that may go wrong told on standard error; returns the exit code.
+
+    Parameters:
+        name: of the program, as it begins its messages.
+    """
     from ixp_emu.report.conservation import InternalError
 
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="ixpemu", standalone_mode=False)
+        code = typer.main.get_command(commands).main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()  # now, while an error can still be told
         return code if isinstance(code, int) else DONE
     except InputError as error:
-        return _complain(str(error))
+        return _complain(name, str(error))
     except _USAGE_ERROR as error:
-        return _complain(" ".join(str(getattr(error, "format_message", error.__str__)()).split()))
+        return _complain(name, " ".join(str(getattr(error, "format_message", error.__str__)()).split()))
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
         if error.filename is None:  # our own output: nothing of it can be written any more
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        name = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{name}{error.strerror or error}")
+        place = f"{error.filename}: " if error.filename else ""
+        return _complain(name, f"{place}{error.strerror or error}")
     except InternalError as error:
-        print(f"ixpemu: internal error, a defect of ixpemu: {error}", file=sys.stderr)
+        print(f"{name}: internal error, a defect of ixpemu: {error}", file=sys.stderr)
         return FAULT
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
 
 
-def _complain(message: str) -> int:
+def _complain(name: str, message: str) -> int:
     """Print an error; an assembly may have found several, a line each."""
     for line in message.splitlines():
-        print(f"ixpemu: {line}", file=sys.stderr)
+        print(f"{name}: {line}", file=sys.stderr)
     return BAD_INPUT
 
 

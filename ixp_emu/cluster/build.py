@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ixp_emu.assembler import InitialMemory, Program
 from ixp_emu.cluster.config import Chip, ClusterConfig, program_file
+from ixp_emu.cluster.extension import ClusterExtension, open_extensions
 from ixp_emu.cluster.programs import UnplacedProgram, load_program_source, service_source
 from ixp_emu.cluster.service import Service, Site, load_service
 from ixp_emu.errors import InputError
@@ -60,17 +61,24 @@ def target_of(placed: PlacedStructure) -> int:
     return _TARGETS.get(placed.location.memory, -1)
 
 
-def build_images(config: ClusterConfig) -> dict[str, ChipImage]:
+def build_images(
+    config: ClusterConfig, extensions: Mapping[str, ClusterExtension] | None = None
+) -> dict[str, ChipImage]:
     """Assemble and place the programs of every chip; chips that are alike share the work.
+
+    Parameters:
+        extensions: those of the configuration, if they are open already.
 
     Raises:
         InputError: whatever is wrong in a program, a table or the placement.
     """
+    if extensions is None:
+        extensions = open_extensions(config)
     cache: dict[Any, Any] = {}
     images: dict[str, ChipImage] = {}
     for name, chip in config.chips.items():
         try:
-            images[name] = _build_chip(config, chip, cache)
+            images[name] = _build_chip(config, chip, extensions, cache)
         except InputError as error:
             if error.file is not None:
                 raise
@@ -78,7 +86,9 @@ def build_images(config: ClusterConfig) -> dict[str, ChipImage]:
     return images
 
 
-def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> ChipImage:
+def _build_chip(
+    config: ClusterConfig, chip: Chip, extensions: Mapping[str, ClusterExtension], cache: dict[Any, Any]
+) -> ChipImage:
     services: dict[str, Service] = {}
     defines: dict[str, int | str] = {
         "PORTS": len(chip.ports),
@@ -94,16 +104,20 @@ def _build_chip(config: ClusterConfig, chip: Chip, cache: dict[Any, Any]) -> Chi
         if service is not None:
             services[name] = service
             defines.update(service.defines())
+    for name, extension in extensions.items():
+        services[name] = extension.service(chip.name)
+        defines.update(services[name].defines())
     if len(services) > 1:
         raise InputError(f"chip {chip.name}: services {', '.join(services)}; one chip runs one service")
     unplaced: dict[str, UnplacedProgram] = {}
     for name in chip.engines:
         program = config.programs[name]
         mine = {**defines, **program.define}
-        key = (program.source, tuple(sorted(mine.items())))
+        text = next((text for one in extensions.values() if (text := one.program_text(chip.name, name))), None)
+        key = (program.source, text, tuple(sorted(mine.items())))
         if key not in cache:
             cache[key] = load_program_source(
-                program.source, name=name, chip_defines=defines, own_defines=program.define
+                program.source, name=name, chip_defines=defines, own_defines=program.define, text=text
             )
         unplaced[name] = cache[key]
     merged = merge_declarations((unplaced[name].structures, engines) for name, engines in chip.engines.items())
@@ -151,6 +165,12 @@ def _fill(chip: Any, memories: Memories, image: ChipImage, name: str, values: Se
             f"{len(rows) * 4:,} bytes of table, the structure holds {declaration.element_bytes * declaration.count:,}",
             key=f"structure {name}",
         )
+    if placed.location.memory == "local":
+        for program, engines in image.chip.engines.items():
+            if any(one.name == name for one in image.programs[program].declared):
+                for engine in engines:
+                    _local_words(chip, engine, placed)[: len(rows)] = rows
+        return
     view = structure_words(chip, memories, placed)
     if stride == element:
         view[: len(rows)] = rows
@@ -158,6 +178,15 @@ def _fill(chip: Any, memories: Memories, image: ChipImage, name: str, values: Se
         for position in range(element):
             part = rows[position::element]
             view[position : position + stride * len(part) : stride][: len(part)] = part
+
+
+def _local_words(chip: Any, engine: int, placed: PlacedStructure) -> npt.NDArray[np.uint32]:
+    """The longwords of a structure in the local memory of a microengine, as a view."""
+    from ixp_emu.chip.layout import LOCAL_MEMORY
+
+    first = LOCAL_MEMORY + placed.location.base // 4
+    words: npt.NDArray[np.uint32] = chip["me"][engine]["file"][first : first + placed.size_bytes // 4]
+    return words
 
 
 def _set_registers(me: Any, program: Program) -> None:

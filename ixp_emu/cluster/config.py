@@ -17,6 +17,7 @@ from ixp_emu.chip.hardware import Hardware
 from ixp_emu.cluster.cables import CableResolver
 from ixp_emu.cluster.config_source import ConfigSource, read_source, value_text
 from ixp_emu.cluster.decode import decode, did_you_mean
+from ixp_emu.cluster.extension import EXTENSION_GROUP, installed_extensions, load_extensions
 from ixp_emu.cluster.groups import expand_chips
 from ixp_emu.cluster.resolve import (
     check_run,
@@ -54,9 +55,6 @@ __all__ = [
     "load_config",
     "program_file",
 ]
-
-EXTENSION_GROUP = "ixpemu.extensions"
-"""Entry-point group; an extension's name is the top-level table of cluster.toml that it owns."""
 
 # An override of the first key drops the others from the file. How many packets to offer belongs to their source.
 _ALTERNATIVES: tuple[tuple[KeyPath, tuple[KeyPath, ...]], ...] = (
@@ -206,6 +204,7 @@ def config_from_document(document: Mapping[str, Any], *, file: str | Path) -> Cl
 def _resolve(source: ConfigSource) -> ClusterConfig:
     extensions = _extension_tables(source)
     tables = {key: value for key, value in source.document.items() if key not in extensions}
+    _add_programs(tables, extensions)
     check_traffic_source(source, tables.get("traffic"))
     document = decode(source, (), tables, Document)
     hardware = resolve_hardware_table(source, document.hardware)
@@ -247,9 +246,7 @@ def _extension_tables(source: ConfigSource) -> dict[str, Mapping[str, Any]]:
     unknown = [key for key in source.document if key not in Document.__struct_fields__]
     if not unknown:
         return {}
-    from importlib.metadata import entry_points
-
-    installed = {entry.name for entry in entry_points(group=EXTENSION_GROUP)}
+    installed = installed_extensions()
     tables: dict[str, Mapping[str, Any]] = {}
     for key in unknown:
         table = source.document[key]
@@ -261,3 +258,15 @@ def _extension_tables(source: ConfigSource) -> dict[str, Mapping[str, Any]]:
             raise source.error((key,), f"expected a table; got {value_text(table)}")
         tables[key] = table
     return tables
+
+
+def _add_programs(tables: dict[str, Any], extensions: Mapping[str, Any]) -> None:
+    """Programs that extensions bring; [programs] may add to them, or replace their source."""
+    brought = {name: source for one in load_extensions(extensions).values() for name, source in one.programs.items()}
+    written = tables.get("programs", {})
+    if not brought or not isinstance(written, dict):
+        return
+    merged: dict[str, Any] = {name: {"source": source} for name, source in brought.items()}
+    for name, table in written.items():
+        merged[name] = {**merged.get(name, {}), **table} if isinstance(table, dict) else table
+    tables["programs"] = merged

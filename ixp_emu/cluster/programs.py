@@ -41,7 +41,12 @@ class UnplacedProgram:
 
 
 def load_program_source(
-    source: str, *, name: str, chip_defines: Mapping[str, int | str], own_defines: Mapping[str, int | str]
+    source: str,
+    *,
+    name: str,
+    chip_defines: Mapping[str, int | str],
+    own_defines: Mapping[str, int | str],
+    text: str | None = None,
 ) -> UnplacedProgram:
     """Reads a program.
 
@@ -50,11 +55,14 @@ def load_program_source(
         name: the program's name in the configuration.
         chip_defines: what every program of the chip is told.
         own_defines: what the configuration defines for this program.
+        text: the program itself, where an extension makes it; ``source`` is then not read.
 
     Raises:
         InputError: whatever is wrong in the file; an object that was assembled for other values.
     """
     defines = {**chip_defines, **own_defines}
+    if text is not None:
+        return UnplacedProgram(parse(text, defines=defines, include_dirs=["builtin:"], name=name), defines)
     if source.endswith(OBJECT_SUFFIX):
         program = read_elf(source)
         _check_defines(program, source, chip_defines, own_defines)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from ixp_emu.cluster.counters import Counters, take_counters
 from ixp_emu.cluster.diagnosis import describe_fault, waiting_lines
 from ixp_emu.cluster.egress import EgressMatcher, EgressResult
 from ixp_emu.cluster.expectation import Expectation, expect
+from ixp_emu.cluster.extension import open_extensions
 from ixp_emu.cluster.frames import Frames
 from ixp_emu.cluster.machine import EgressLog, Machine
 from ixp_emu.cluster.service import Service
@@ -75,6 +77,7 @@ class RunResult:
         measured_delivered, measured_bits: frames and bits (on the wire: with preamble, FCS and gap) that left after it.
         fault: what ended the run early, None if nothing did.
         complete: every packet was delivered or lost.
+        extensions: name -> what that extension reports.
     """
 
     config: ClusterConfig
@@ -96,6 +99,7 @@ class RunResult:
     measured_bits: int
     fault: str | None
     complete: bool
+    extensions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class ClusterRun:
@@ -109,7 +113,8 @@ class ClusterRun:
 
     def __init__(self, config: ClusterConfig, *, threads: int = 1) -> None:
         self.config = config
-        self.images = build_images(config)
+        self.extensions = open_extensions(config)
+        self.images = build_images(config, self.extensions)
         admit(config, self.images)
         self.into = [read_port(text) for text in config.traffic.into]
         line = Line(bits_per_second=_LINE_BITS_PER_SECOND, clock_hz=config.hardware["me_clock_khz"] * 1_000)
@@ -119,7 +124,14 @@ class ClusterRun:
         self._check_warmup()
         self.threads = threads
         self.machine = self._new_machine()
-        self.expectation = expect(config, self.images, self.frames, self.into, self.machine.port_numbers)
+        numbers = self.machine.port_numbers
+        self.expectation = next(
+            (extension.expect(self.frames, self.into, numbers) for extension in self.extensions.values()), None
+        ) or expect(config, self.images, self.frames, self.into, numbers)
+        self._actions: dict[int, list[Callable[[ClusterRun], None]]] = {}
+        for extension in self.extensions.values():
+            for cycle, action in extension.actions().items():
+                self._actions.setdefault(cycle, []).append(action)
         self.wall_seconds = 0.0
         self.observer: Callable[[int, EgressLog], None] | None = None
         self._origin: Snapshot | None = None
@@ -224,12 +236,19 @@ class ClusterRun:
             words = structure_words(self.machine.chips[index], self.machine.memories[index], placed)[::stride]
             yield name, service, words.tolist()
 
-    def lost(self) -> dict[str, int]:
-        """Cause -> frames, over all chips."""
+    def counted(self) -> dict[str, int]:
+        """Cause -> frames that the machine has counted as lost, over all chips."""
         ports = self.machine.chips["port"]
         causes = {cause: int(ports[field].sum()) for cause, field in _LOSSES.items() if ports[field].any()}
         for (_, reason), count in sorted(self.service_drops().items()):
             causes[reason] = causes.get(reason, 0) + count
+        return causes
+
+    def lost(self) -> dict[str, int]:
+        """Cause -> frames, with what extensions know of."""
+        causes = self.counted()
+        for extension in self.extensions.values():
+            causes.update(extension.losses(self))
         return causes
 
     @property
@@ -276,13 +295,14 @@ class ClusterRun:
         begin = kept = time.perf_counter()
         step = CHECK_CYCLES
         while self.now < limit and self.fault is None:
-            until = min(self.next_check, limit, self.now + step)
+            until = min(self.next_check, limit, self.now + step, self._next_action())
             started = time.perf_counter()
             self._observe(self.machine.advance(until))
             if self.machine.faulted():
                 self._end_by_fault()
                 break
             self.now = until
+            self._act()
             ended = time.perf_counter()
             fitting = int(step * _SLICE_SECONDS / max(ended - started, 1e-4))
             step = max(CHECK_CYCLES, min(2 * step, fitting, _LONGEST_SLICE))
@@ -327,12 +347,21 @@ class ClusterRun:
     def _go(self, until: int) -> None:
         """Run to a cycle before which nothing ends the run."""
         while self.now < until:
-            target = min(self.next_check, until)
+            target = min(self.next_check, until, self._next_action())
             self._observe(self.machine.advance(target))
             self.now = target
+            self._act()
             if target == self.next_check:
                 self._check()
                 self.next_check = self._following_check()
+
+    def _next_action(self) -> int:
+        """The next cycle before which an extension acts."""
+        return min((cycle for cycle in self._actions if cycle > self.now), default=self.config.run.max_cycles)
+
+    def _act(self) -> None:
+        for action in self._actions.get(self.now, ()):
+            action(self)
 
     def _check(self) -> bool:
         """Whether the run is over; also takes the warm-up's counters and notices a stuck cluster."""
@@ -340,7 +369,7 @@ class ClusterRun:
         if self.warm is None and resolved >= self.config.run.warmup_packets:
             self.warm = (self._counters(), self.left_frames, self.left_bits)
         if resolved >= len(self.frames):
-            return True
+            return all(extension.settled(self) for extension in self.extensions.values())
         quiet = self.now - int(self.machine.chips["last_change"].max())
         if entered > resolved and quiet >= self.config.run.stall_after:
             self.fault = self._describe_stall(quiet, entered - resolved)
@@ -373,7 +402,7 @@ class ClusterRun:
         egress = self.matcher.result(last_bit_in=self.last_bits_in(), warmup_packets=self.config.run.warmup_packets)
         lost, offered = self.lost(), self.entered
         fault = self.fault or self._verdict_fault(egress)
-        return RunResult(
+        result = RunResult(
             config=self.config,
             images=self.images,
             machine=self.machine,
@@ -394,6 +423,12 @@ class ClusterRun:
             fault=fault,
             complete=self.resolved >= len(self.frames),
         )
+        verdicts = {name: extension.finish(result) for name, extension in self.extensions.items()}
+        return replace(
+            result,
+            extensions={name: verdict.report for name, verdict in verdicts.items()},
+            fault=next((text for text in (fault, *(one.fault for one in verdicts.values())) if text), None),
+        )
 
     def _verdict_fault(self, egress: EgressResult) -> str | None:
         """Faults that only the egress check sees."""
@@ -410,6 +445,7 @@ class ClusterRun:
                 return f"switch {name} lost {count} packets whose address is none of its ports', {allowed} expected"
         for (chip, reason), count in sorted(self.service_drops().items()):
             allowed = self.expectation.drops.get((chip, reason), 0)
-            if count > allowed and reason in self.images[chip].service[1].drop_reasons:  # type: ignore[index]
+            service = self.images[chip].service[1]  # type: ignore[index]
+            if count > allowed and reason not in getattr(service, "overload", ()):
                 return f"chip {chip} dropped {count} packets as {reason}, {allowed} expected"
         return None

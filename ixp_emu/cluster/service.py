@@ -66,6 +66,7 @@ class Service(Protocol):
     """Structure in which the microcode counts dropped packets."""
 
     # May be left out:
+    # overload: Collection[str], drop reasons that depend on the load: however often they occur, they are no fault;
     # events: Sequence[str], what the elements of ``drop_counters`` behind the reasons count: no packet is dropped.
 
     def defines(self) -> Mapping[str, int]:

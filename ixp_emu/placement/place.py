@@ -120,7 +120,8 @@ def _check(structure: ChipStructure, memory: str, *, pinned: bool) -> None:
         raise InputError(
             f"{name}: atomic {operation} by {users} MEs not possible in DRAM, which has no atomic commands", key=key
         )
-    if memory == "local" and users > 1 and declaration.region is None:  # .local_mem: each ME has its own
+    copied = declaration.region is not None or declaration.access == {"read"}  # each ME has its own
+    if memory == "local" and users > 1 and not copied:
         raise InputError(f"{name}: used by {users} MEs, a local memory belongs to one ME", key=key)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,11 +50,8 @@ UNNAMED = "(unnamed)"
 _DATA_BUSES = ("S_{way} 0", "S_{way} 1", "D_{way}")
 
 
-def build_report(result: RunResult, *, extensions: Mapping[str, Any] | None = None) -> Report:
+def build_report(result: RunResult) -> Report:
     """The report of a run.
-
-    Parameters:
-        extensions: name -> what that extension reports.
 
     Raises:
         InternalError: numbers that must agree do not: a defect of the emulator, never of the input.
@@ -79,7 +75,7 @@ def build_report(result: RunResult, *, extensions: Mapping[str, Any] | None = No
         chips=chips,
         structures=structures,
         links=_links(result),
-        extensions=dict(extensions or {}),
+        extensions={name: dict(one) for name, one in result.extensions.items()},
     )
     check_conservation(report)
     return report

@@ -7,7 +7,7 @@
 #ifndef PACKET_UC
 #define PACKET_UC
 
-#include "structures.uc"
+#include "buffers.uc"
 
 // Byte offset of a buffer in packet_buffers: handle * 17 * 128.
 //   out_offset   register
@@ -46,7 +46,7 @@
     scratch[read, $nothing, 0, 0, 1], structure[RING], ctx_swap[awake]
 #endm
 
-// Drop a frame: give its buffer back, then count the reason.
+// Drop a frame: give its buffer back, then count the reason in drop_counters.
 //   in_handle    register, bits 31:16 are 0
 //   reason       register or constant, DROP_*
 //   cycles       a put and an add

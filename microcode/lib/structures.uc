@@ -4,30 +4,18 @@
 #ifndef STRUCTURES_UC
 #define STRUCTURES_UC
 
-// Packet buffers. Receive moves frames into them and transmit out of them without passing a microengine (rbuf_rd,
-// tbuf_wr), which only DRAM can do. A buffer's handle is its number; 0 is no buffer, so there is one more than handles.
-#ifndef BUFFERS
-#define BUFFERS 400
-#endif
-#define BUFFER_BITS 11                  // 2,048 bytes for the frame
-#define BUFFER_GRAIN_BITS 7             // and 128 more, the interleave of the DRAM banks, so that frames begin in all banks
-#if (BUFFERS < 32 || BUFFERS > 511)
-#error "BUFFERS packet buffers: must be 32 to 511, their handles fit a ring of 512 longwords"
-#endif
-.structure packet_buffers element_bytes=2176 count=(BUFFERS + 1) align=128 access=read,write sharing=chip memory=dram
+#include "buffers.uc"
 
 // Scratch rings. A descriptor takes two longwords (lib/packet.uc). Rings 0..11 have a state input that says "nearly
-// full"; the free ring never is, for it has room for all handles.
+// full".
 #define WORK_RING 0                     // to worker m: ring m
 #define MAX_WORKERS 6                   // one of the eight microengines receives, one transmits
 #define TX_RING 6
-#define FREE_RING 12
 #if (ENGINES_FORWARD < 1 || ENGINES_FORWARD > MAX_WORKERS)
 #error "forward on ENGINES_FORWARD microengines: must be 1 to MAX_WORKERS"
 #endif
 .structure work_rings element_bytes=512 count=(ENGINES_FORWARD) align=512 access=ring ring=WORK_RING sharing=chip
 .structure tx_ring element_bytes=512 count=1 align=512 access=ring ring=TX_RING sharing=chip
-.structure free_ring element_bytes=2048 count=1 align=2048 access=ring ring=FREE_RING prefill=(BUFFERS) sharing=chip
 
 // Why frames were dropped: one counter a reason, then the events that do not drop a frame.
 #define DROP_NOT_IPV4 0

@@ -17,6 +17,7 @@ from ixp_emu.cluster.config import (
     ClusterConfig,
     Placement,
     Port,
+    Program,
     engine_name,
     engine_number,
     load_config,
@@ -202,12 +203,30 @@ def test_engine_numbers() -> None:
             engine_number(wrong)
 
 
-def test_a_table_of_an_installed_extension_is_kept_as_written(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    information = directory / "site" / "emulated_extension-1.dist-info"
+def install_extension(directory: Path, monkeypatch: pytest.MonkeyPatch, name: str, programs: dict[str, str]) -> None:
+    """A package with an extension that owns the table [quota] and brings programs."""
+    information = directory / "site" / f"{name}-1.dist-info"
     information.mkdir(parents=True)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: emulated-extension\nVersion: 1\n")
-    (information / "entry_points.txt").write_text("[ixpemu.extensions]\nquota = emulated_extension\n")
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    (information / "entry_points.txt").write_text(f"[ixpemu.extensions]\nquota = {name}\n")
+    (information.parent / f"{name}.py").write_text(f"programs = {programs!r}\n")
     monkeypatch.syspath_prepend(str(information.parent))
+
+
+def test_an_extension_brings_programs(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    brought = {"probe": "builtin:firmware/tx.uc", "rx": "builtin:firmware/tx.uc"}
+    install_extension(directory, monkeypatch, "bringing_extension", brought)
+    without = load(directory, TEXT)
+    config = load(directory, TEXT + "[quota]\n", "programs.probe.define.LIMIT=3")
+    assert config.programs == {
+        **without.programs,  # what [programs] says of a name comes before what the extension does
+        "probe": Program(source="builtin:firmware/tx.uc", define={"LIMIT": 3}),
+    }
+    assert reload(directory, config) == config
+
+
+def test_a_table_of_an_installed_extension_is_kept_as_written(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_extension(directory, monkeypatch, "emulated_extension", {})
     config = load(directory, TEXT + "[quota]\nlimit = 3\nnested = { any = [1, 'x'] }\n", "quota.more=word")
     assert config.extensions == {"quota": {"limit": 3, "nested": {"any": [1, "x"]}, "more": "word"}}
     assert reload(directory, config) == config

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ixp_emu.chip.hardware import resolve_hardware
+from ixp_emu.chip.layout import LOCAL_MEMORY
 from ixp_emu.cli import main
 from ixp_emu.cluster.build import build_images, structure_words
 from ixp_emu.cluster.config import load_config
@@ -96,6 +97,22 @@ def test_local_memory_of_one_me_is_not_for_five() -> None:
         "--set placement.flow_table=local: placement.flow_table: flow_table: used by 5 MEs, "
         "a local memory belongs to one ME"
     )
+
+
+def test_what_is_only_read_is_copied_into_every_local_memory() -> None:
+    run = new_run("placement.next_hops=local", packets=PACKETS)
+    run.run()
+    result = run.result()
+    assert (result.fault, result.complete, result.lost, result.delivered) == (None, True, {}, PACKETS)
+    image = run.images["a"]
+    placed = image.structures["next_hops"]
+    assert image.service is not None
+    table = image.service[1].contents()["next_hops"]
+    first = LOCAL_MEMORY + placed.location.base // 4
+    for engine in image.chip.engines["forward"]:
+        held = run.machine.chips[run.machine.index_of["a"]]["me"][engine]["file"][first : first + len(table)]
+        assert held.tolist() == table.tolist()
+    assert len(image.chip.engines["forward"]) == 5
 
 
 def test_dram_has_no_atomics_for_a_structure_that_is_not_pinned() -> None:

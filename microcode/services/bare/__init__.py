@@ -1,0 +1,1 @@
+"""The service that does nothing: what Oboe itself costs."""

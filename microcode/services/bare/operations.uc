@@ -1,0 +1,1 @@
+// No state, no operation.

@@ -1,0 +1,1 @@
+"""The service intrusion detection: declaration, microcode, oracle."""

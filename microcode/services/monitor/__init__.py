@@ -1,0 +1,1 @@
+"""The service network monitoring: declaration, microcode, oracle."""

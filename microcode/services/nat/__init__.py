@@ -1,0 +1,1 @@
+"""The service address and port translation: declaration, microcode, oracle."""

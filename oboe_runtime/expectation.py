@@ -1,0 +1,98 @@
+"""What must become of the offered frames: classified, worked on and sent on the chip where their bundle lives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
+
+import numpy as np
+
+from ixp_emu.cluster.config import Port
+from ixp_emu.cluster.egress import ExpectedFrames
+from ixp_emu.cluster.expectation import Expectation
+from ixp_emu.cluster.frames import Frames
+from microcode.services.flow_hash import hash_128
+from microcode.services.packet import Malformed, Tuple, read_packet
+from oboe_runtime.bundles import BundleTable
+from oboe_runtime.config import OboeConfig
+from oboe_runtime.declaration import Declaration
+from oboe_runtime.layout import BUNDLES, HASH_MULTIPLIER, bundle_of
+from oboe_runtime.oracle import Arrival, Oracle
+
+__all__ = ["bundle_of_packet", "expect", "hash_of_flow"]
+
+
+def hash_of_flow(flow: Tuple, flow_key: str) -> tuple[int, int, int, int]:
+    """The hash that classify makes of a flow."""
+    if flow_key == "symmetric":
+        flow = flow.sorted()
+    return hash_128(
+        (flow.source, flow.destination, flow.source_port << 16 | flow.destination_port, flow.protocol), HASH_MULTIPLIER
+    )
+
+
+def bundle_of_packet(declaration: Declaration, flow: Tuple, hash_words: tuple[int, int, int, int]) -> int:
+    """The bundle of a directed flow: of its hash; behind translation that of the port, whose pool the bundle has."""
+    if declaration.flow_key == "nat" and flow.destination == int(IPv4Address(str(declaration.options["external"]))):
+        return flow.destination_port % BUNDLES
+    return bundle_of(hash_words)
+
+
+def expect(
+    oboe: OboeConfig,
+    bundles: BundleTable,
+    oracle: Oracle,
+    frames: Frames,
+    into: Sequence[Port],
+    port_numbers: Mapping[Port, int],
+) -> tuple[Expectation, list[str | None]]:
+    """The expectation for a static bundle table: packets are shown to the service in their order of arrival.
+
+    Parameters:
+        oracle: of the service, new; it is shown every packet.
+        frames: ``port`` indexes ``into``.
+        port_numbers: port -> number over the cluster.
+
+    Returns:
+        What must leave, and for each frame the chip where its bundle lives, None for a malformed one.
+    """
+    owners: list[str | None] = [None] * len(frames)
+    hashes: dict[Tuple, tuple[int, int, int, int]] = {}
+    kept: list[int] = []
+    ports: list[int] = []
+    leaving: list[bytes] = []
+    drops: dict[tuple[str, str], int] = {}
+    for index in np.argsort(frames.arrival, kind="stable").tolist():
+        frame, port = frames.bytes_of(index), into[int(frames.port[index])]
+        packet = read_packet(frame)
+        if isinstance(packet, Malformed):
+            key = (port.chip, packet.value)
+            drops[key] = drops.get(key, 0) + 1
+            continue
+        words = hashes.get(packet.flow)
+        if words is None:
+            words = hashes[packet.flow] = hash_of_flow(packet.flow, oboe.declaration.flow_key)
+        bundle = bundle_of_packet(oboe.declaration, packet.flow, words)
+        chip = bundles.owners[bundle].chip
+        owners[index] = chip
+        treated = oracle.work(Arrival(frame, packet, words, bundle, port.chip, port.number))
+        if treated.drop is not None:
+            drops[chip, treated.drop] = drops.get((chip, treated.drop), 0) + 1
+            continue
+        kept.append(index)
+        ports.append(port_numbers[Port(chip, oboe.egress[chip])])
+        leaving.append(treated.frame)
+    rows = np.array(kept, np.int64)
+    order = np.argsort(rows, kind="stable")
+    digests = Frames.from_bytes(leaving).digests()
+    expectation = Expectation(
+        ExpectedFrames(
+            digest=digests[order],
+            port=np.array(ports, np.uint16)[order],
+            flow=frames.flow[rows[order]],
+            input=rows[order],
+        ),
+        drops,
+        {},
+    )
+    return expectation, owners

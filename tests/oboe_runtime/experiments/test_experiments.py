@@ -1,0 +1,226 @@
+"""What experiments compute from measurements, and how they tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from oboe_runtime.commands import main
+from oboe_runtime.declaration import read_declaration
+from oboe_runtime.experiments import case as cases
+from oboe_runtime.experiments import scaling
+from oboe_runtime.experiments.case import Case, Measurement, Store
+from oboe_runtime.experiments.categories import strict_categories
+from oboe_runtime.experiments.document import Document, Figure, Series
+from oboe_runtime.experiments.laboratory import Laboratory, line_pps, link_pps
+from oboe_runtime.experiments.overhead import stage_cycles
+from oboe_runtime.experiments.page import drawn, page
+from oboe_runtime.experiments.run import EXPERIMENTS, run_experiment
+from tests.oboe_runtime.experiments.test_case import MEASURED
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, of: Callable[[Case], Measurement]) -> None:
+    monkeypatch.setattr(cases, "measure", of)
+
+
+def test_rates_of_wires() -> None:
+    """A 64-byte frame takes 84 byte times of 8 ns; as a message it has 64 bytes more."""
+    assert line_pps(64) == pytest.approx(1e9 / 672)
+    assert link_pps(64) == pytest.approx(1e9 / 1184)
+
+
+@pytest.mark.parametrize(
+    ("chips", "classify", "workers", "limit", "value"),
+    [
+        (1, 3e6, 2e6, "ports", 1e9 / 672),
+        (1, 1e6, 2e6, "classify", 1e6),
+        (2, 3e6, 2e6, "ports", 1e9 / 672),
+        (2, 1.5 * 1e9 / 672 + 1, 2e6, "ports", 1e9 / 672),
+        (4, 1.75 * 1e9 / 672 + 1, 2e6, "ports", 1e9 / 672),
+        (4, 3e6, 0.9e6, "workers", 0.9e6),
+    ],
+)
+def test_the_least_bound_limits(chips: int, classify: float, workers: float, limit: str, value: float) -> None:
+    found = scaling.bounds(chips, size=64, classify_pps=classify, worker_pps=workers)
+    least = min(found, key=found.__getitem__)
+    assert least == limit
+    assert found[least] == pytest.approx(value)
+    assert ("links" in found) == (chips > 1)
+
+
+@pytest.mark.parametrize("remote", [0.5, 0.75, 0.9])
+@pytest.mark.parametrize("capacity", [0.3, 1.0, 1.4])
+def test_what_gets_through_a_full_classify(capacity: float, remote: float) -> None:
+    """Of a load of 1 the share q of frames is taken; rounds of arrivals and losses settle where theory says."""
+    taken = 1.0
+    for _ in range(300):  # messages that arrive are those whose packets were taken before
+        taken = (taken + min(1.0, capacity / (1 + remote * taken))) / 2
+    through = taken * (1 - remote) + taken * remote * taken
+    assert scaling.classified(1.0, remote, capacity) == pytest.approx(through)
+    if taken < 1:
+        assert scaling._frames_of(through, 1.0, remote) == pytest.approx(capacity)
+
+
+def test_one_chip_has_no_messages() -> None:
+    assert scaling.classified(2.0, 0.0, 1.5) == 1.5
+    assert scaling.classified(2.0, 0.0, 2.5) == 2.0
+
+
+def test_links_bear_their_share() -> None:
+    """A chip sends a Nth of what it takes in over each of its links."""
+    found = scaling.bounds(4, size=64, classify_pps=1e9, worker_pps=1e9)
+    assert found["links"] / 4 == pytest.approx(link_pps(64))
+
+
+def scaled(chips: int) -> float:
+    return chips * scaling.classified(1e9 / 672, (chips - 1) / chips, 2.2e6)
+
+
+def test_scaling_compares_with_the_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
+    off = {1: 0.0, 2: 0.0, 3: 0.0, 4: -0.06}
+
+    def measured(case: Case) -> Measurement:
+        busy = {"worker": 0.1 if case.rate != "line" else 0.4}
+        return msgspec.structs.replace(
+            MEASURED, packets_per_second=scaled(case.chips) * (1 + off[case.chips]), busy=busy
+        )
+
+    pretend(monkeypatch, measured)
+    document = run_experiment("scaling", scale="quick")
+    assert [row[:2] for row in document.tables[0].rows[:3]] == [["monitor", "1"], ["monitor", "2"], ["monitor", "4"]]
+    assert [row[4:6] for row in document.tables[0].rows[:3]] == [
+        ["+0.0 %", "ports"],
+        ["+0.0 %", "classify"],
+        ["-6.0 %", "classify"],
+    ]
+    assert document.figures[0].sentence == (
+        f"4 chips run monitor {0.94 * scaled(4) / scaled(1):.2f} times as fast as one, limited by classify; the "
+        "prediction is met NOT within 5 %, at worst -6.0 %."
+    )
+    assert document.faults == []
+    labels = [str(told) for told, _ in document.runs]
+    assert len(labels) == len(set(labels))
+
+
+def test_cycles_of_a_stage_are_those_in_which_it_does_not_poll() -> None:
+    """Idle it polls 20 % of its cycles; busy 60 % it works half of them: 300 M cycles a second."""
+    idle = msgspec.structs.replace(MEASURED, busy={"worker": 0.2, "receive": 0.0})
+    found = msgspec.structs.replace(MEASURED, busy={"worker": 0.6, "receive": 0.25}, packets_per_second=1e6)
+    assert stage_cycles(found, idle, engines=1, chips=1) == pytest.approx({"worker": 300, "receive": 150})
+    assert stage_cycles(found, idle, engines=2, chips=3) == pytest.approx({"worker": 1800, "receive": 450})
+
+
+def test_strict_is_asked_where_it_may_be() -> None:
+    assert strict_categories(read_declaration("builtin:services/monitor")) == dict.fromkeys(
+        ["flow_counters", "totals", "sketch", "conservative_sketch"], "strict"
+    )
+    assert "leaves_root" in strict_categories(read_declaration("builtin:services/intrusion"))
+
+
+def test_a_run_that_went_wrong_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pretend(monkeypatch, lambda case: msgspec.structs.replace(MEASURED, fault="it broke" if case.chips == 2 else None))
+    laboratory = Laboratory("quick", Store(None), lambda text: None)
+    laboratory.measure(Case(service="builtin:services/bare"))
+    laboratory.measure(Case(service="builtin:services/bare", chips=2))
+    assert laboratory.faults == ["service bare, chips 2: it broke"]
+    pretend(monkeypatch, lambda case: msgspec.structs.replace(MEASURED, states_judged=False))
+    laboratory = Laboratory("quick", Store(None), lambda text: None)
+    laboratory.measure(Case(service="builtin:services/bare"))
+    assert laboratory.faults == []
+    laboratory.measure(Case(service="builtin:services/bare", rate=5.0), lossless=True)
+    assert laboratory.faults == ["service bare, rate 5.0: states were not judged"]
+
+
+FIGURE = Figure(
+    title="A <title>",
+    across="x",
+    up="y",
+    series=[Series(name="measured", x=[1, 2], y=[3, 4]), Series(name="bound", x=[1, 2], y=[4, 5], theory=True)],
+    sentence="It is so & so.",
+)
+
+
+def document(**changes: object) -> Document:
+    plain = Document(
+        schema=1,
+        experiment="effort",
+        scale="quick",
+        version="0",
+        seed=1,
+        figures=[FIGURE],
+        tables=[],
+        runs=[],
+        faults=[],
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def test_a_page_has_figures_and_sentences() -> None:
+    text = page(document(), [drawn(FIGURE)])
+    assert "A &lt;title&gt;" in text and "It is so &amp; so." in text and text.count("<svg") == 1
+    assert "Fault" not in text
+    assert '<p class="fault">Fault: a &lt; b</p>' in page(document(faults=["a < b"]), [])
+
+
+@pytest.mark.parametrize("bars", [False, True])
+def test_figures_show_their_series(bars: bool) -> None:
+    svg = drawn(msgspec.structs.replace(FIGURE, bars=bars, ticks=["one", "two"]))
+    assert ">measured</text>" in svg and ">bound</text>" in svg
+    assert (">one</text>" in svg) == bars
+
+
+def run_main(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as done:
+        main(arguments)
+    assert isinstance(done.value.code, int)
+    return done.value.code
+
+
+def test_the_command_writes_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report, html = tmp_path / "e.json", tmp_path / "e.html"
+    assert run_main("experiment", "effort", "--report", str(report), "--html", str(html)) == 0
+    found = msgspec.json.decode(report.read_bytes(), type=Document)
+    assert found.experiment == "effort" and found.figures[0].sentence in " ".join(capsys.readouterr().out.split())
+    assert found.figures[0].sentence in html.read_text()
+    assert all(row[-1] == "0" for row in found.tables[0].rows if row[0] != "forward")
+    assert next(row for row in found.tables[0].rows if row[0] == "forward")[-1] != "0"
+
+
+def test_faults_make_the_command_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pretend(monkeypatch, lambda case: msgspec.structs.replace(MEASURED, fault="it broke"))
+    assert run_main("experiment", "flows") == 1
+    assert "FAULT" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["experiment", "speed"], f'oboe: experiment: "speed": there are {", ".join(EXPERIMENTS)}'),
+        (["experiment", "effort", "--report", "nowhere/e.json"], "oboe: nowhere: no such directory"),
+    ],
+)
+def test_wrong_command_lines(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main(*arguments) == 2
+    assert capsys.readouterr().err.strip() == message
+
+
+def test_state_sizes_that_do_not_fit_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On 4 chips 384 slices of 64 records: SRAM holds 256 bytes of each, not 512; a smaller speed is told."""
+    cases_run: list[Case] = []
+
+    def measured(case: Case) -> Measurement:
+        cases_run.append(case)
+        slow = case.options["state_words"] == 8192
+        return msgspec.structs.replace(MEASURED, packets_per_second=4e6 if slow else 5e6)
+
+    pretend(monkeypatch, measured)
+    found = run_experiment("state-size", scale="paper")
+    in_sram = [case.options["state_words"] for case in cases_run if case.placement["contexts"] == "sram1"]
+    assert in_sram == [16, 32, 64]
+    assert len(cases_run) == 3 + 10
+    assert found.figures[0].sentence == (
+        "The slowest size is against the fastest: in sram1 +0.0 % up to 256 bytes, in dram -20.0 % up to 32,768 bytes."
+    )

@@ -64,7 +64,7 @@ class ChipService:
     """Oboe's host half on one chip."""
 
     drop_counters = "oboe_counters"
-    overload = ("classify_full", "unavailable", "chip_down")
+    overload = ("classify_full", "unavailable", "chip_down", "lost_on_purpose")
     events: Sequence[str] = EVENTS
 
     def __init__(self, cluster: OboeCluster, chip: str) -> None:

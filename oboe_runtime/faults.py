@@ -34,7 +34,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: Literal["chip_stop", "drop_message"]
     at_cycle: Annotated[int, Meta(ge=1, le=2**62)]
     chip: Name
-    message: Literal["CALL", "REPLY", "REPLICA", "PARTIAL", "ACK"] = "CALL"
+    message: Literal["DISPATCH", "CALL", "REPLY", "REPLICA", "PARTIAL", "ACK"] = "CALL"
     count: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
 
 

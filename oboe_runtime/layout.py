@@ -35,7 +35,15 @@ HASH_MULTIPLIER = (0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53B)
 """Of the 128-bit hash on every chip; any numbers without structure do: here the first words of SHA-256's constants."""
 
 MALFORMED_REASONS = ("short", "version", "checksum", "fragment")
-PATH_REASONS = (*MALFORMED_REASONS, "message", "rx_error", "classify_full", "unavailable", "chip_down")
+PATH_REASONS = (
+    *MALFORMED_REASONS,
+    "message",
+    "rx_error",
+    "classify_full",
+    "unavailable",
+    "chip_down",
+    "lost_on_purpose",
+)
 """Oboe's reasons to drop a packet, in the order of `oboe_counters`; the service's stand behind them."""
 MESSAGE_TYPES = {"DISPATCH": 0, "CALL": 1, "REPLY": 2, "REPLICA": 3, "PARTIAL": 4, "ACK": 15}
 """Types of messages that are sent so far."""

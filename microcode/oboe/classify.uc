@@ -12,6 +12,7 @@
 #include "structures.uc"
 #include "headers.uc"
 #include "message.uc"
+#include "faults.uc"
 #include "../lib/identity.uc"
 #include "../lib/ordered.uc"
 
@@ -289,6 +290,10 @@ message#:
     alu_shf[wanted, --, B, length_word, >>24]
     alu[--, wanted, XOR, ((MESSAGE_VERSION << 4) | MESSAGE_DISPATCH)]
     bne[drop#]
+#ifdef DROPPING
+    immed[reason, DROP_LOST]
+    drop_as_ordered(length_word, drop#)
+#endif
     alu[length, length, -, PREFIX_BYTES]
     blo[drop#]
     alu[work, --, B, last]

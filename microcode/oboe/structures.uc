@@ -82,7 +82,8 @@
 #define DROP_CLASSIFY_FULL 6            // the ring to classify was nearly full
 #define DROP_UNAVAILABLE 7              // the home of a strict state does not answer
 #define DROP_CHIP_DOWN 8                // the chip of the bundle is down
-#define DROP_SERVICE 9                  // SERVICE_DROPS of them
+#define DROP_LOST 9                     // lost on purpose
+#define DROP_SERVICE 10                 // SERVICE_DROPS of them
 #define EVENT_NEW_FLOW (DROP_SERVICE + SERVICE_DROPS)
 #define EVENT_EXPIRED (EVENT_NEW_FLOW + 1)
 #define EVENT_EVICTED (EVENT_NEW_FLOW + 2)

@@ -91,16 +91,24 @@ refused#:
     br[next_packet#]
 
 #ifdef OBOE_REQUEST_UC
-// An operation found its home down.
+// An operation found its home down. That of the scanner has no packet; the record stays as it is.
 unavailable_forward#:
-    br[refused#]
+    alu[--, --, B, descriptor]
+    bne[refused#]
+    br[no_packet#]
 unavailable_drop#:
+    alu[--, --, B, descriptor]
+    beq[no_packet#]
 .begin
 .reg reason
     epoch_leave()
     immed[reason, DROP_UNAVAILABLE]
     drop_here(reason)
 .end
+no_packet#:
+    epoch_leave()
+    section_skip()
+    br[next_packet#]
 #endif
 
 drop#:

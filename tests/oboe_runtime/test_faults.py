@@ -51,6 +51,14 @@ def test_lost_messages_of_strict_operations_come_again(tmp_path: Path, message: 
         assert done.events()["sent_again"] >= 1
 
 
+def test_a_packet_lost_between_chips_is_counted(tmp_path: Path) -> None:
+    """The data channel sends nothing again."""
+    fault = {"kind": "drop_message", "at_cycle": 300_000, "chip": "n1", "message": "DISPATCH", "count": 7}
+    done = run_with_faults(tmp_path, [fault], chips=2, options={"sketch_cells": 256})
+    assert done.result.fault is None and done.result.lost == {"lost_on_purpose": 7}
+    assert done.result.delivered == PACKETS - 7
+
+
 def test_lost_partials_come_again(tmp_path: Path) -> None:
     fault = {"kind": "drop_message", "at_cycle": 300_000, "chip": "n0", "message": "PARTIAL", "count": 5}
     options = {"sketch_cells": 256, "merge_period_us": 500}

@@ -24,8 +24,8 @@ _HEAD = """\
 # Results
 
 What [the experiments](../experiments.md) have shown: tables and sentences of the JSON files beside this page, which
-hold every run with its configuration. All is the emulator's; nothing is a model or a measurement of silicon. This page is
-generated: `python -m tools.results_page`; with `--run` it does the quick experiments anew.
+hold every run with its configuration. All is the emulator's; nothing is a model or a measurement of silicon. This page
+is generated: `python -m tools.results_page`; with `--run` it does the quick experiments anew.
 
 """
 

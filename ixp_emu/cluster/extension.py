@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from ixp_emu.errors import InputError
+
 if TYPE_CHECKING:
     from ixp_emu.cluster.config import ClusterConfig, Port
     from ixp_emu.cluster.expectation import Expectation
@@ -103,8 +105,6 @@ def open_extensions(config: ClusterConfig) -> dict[str, ClusterExtension]:
     Raises:
         InputError: whatever is wrong in a table, with its place in the file.
     """
-    from ixp_emu.errors import InputError
-
     opened: dict[str, ClusterExtension] = {}
     for name, extension in load_extensions(config.extensions).items():
         try:

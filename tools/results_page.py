@@ -1,7 +1,7 @@
 """Renew the page of results: ``python -m tools.results_page [--run]``.
 
-``docs/results/NAME-SCALE.json`` is what ``oboe experiment NAME --scale SCALE --report`` wrote; this page shows its tables
-and sentences. With ``--run`` the quick experiments are done anew first.
+``docs/results/NAME-SCALE.json`` is what ``oboe experiment NAME --scale SCALE --report`` wrote; this page shows its
+tables and sentences. With ``--run`` the quick experiments are done anew first.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ PAGE = RESULTS / "README.md"
 _HEAD = """\
 # Results
 
-What [the experiments](../experiments.md) have shown: tables and sentences of the JSON files beside this page, which hold
-every run with its configuration. All is the emulator's; nothing is a model or a measurement of silicon. This page is
-generated: `python -m tools.results_page`; with `--run` it does the quick experiments anew.
+What [the experiments](../experiments.md) have shown: tables and sentences of the JSON files beside this page, which
+hold every run with its configuration. All is the emulator's; nothing is a model or a measurement of silicon. This page
+is generated: `python -m tools.results_page`; with `--run` it does the quick experiments anew.
 
 """
 

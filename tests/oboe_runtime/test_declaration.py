@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from ixp_emu.errors import InputError
-from oboe_runtime.declaration import Declaration, check_periods, least_period_us, read_declaration
+from oboe_runtime.declaration import (
+    Declaration,
+    _ServiceTable,
+    _StateTable,
+    check_periods,
+    least_period_us,
+    read_declaration,
+)
 
 SERVICE = """\
 [service]
@@ -371,3 +379,12 @@ def test_strict_states_have_no_period(tmp_path: Path) -> None:
     with_period(tmp_path, 1, 65_536)
     strict = read_declaration(str(tmp_path), categories={"counts": "strict"})
     check_periods(strict, chips=16, link_bits_per_s=1e9)
+
+
+def test_the_page_on_services_has_every_key() -> None:
+    """docs/services.md: a row for each key of the declaration, and no other."""
+    text = (Path(__file__).parents[2] / "docs" / "services.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^\| `((?:service|options|state)\.[\w.]+)`", text, re.MULTILINE))
+    tables = {"service": _ServiceTable, "state.NAME": _StateTable}
+    keys = {f"{table}.{name}" for table, type_ in tables.items() for name in type_.__struct_fields__}
+    assert shown == (keys - {"state.NAME.operations"}) | {"state.NAME.operations.NAME", "options.NAME"}

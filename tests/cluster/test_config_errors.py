@@ -88,7 +88,8 @@ WRONG = [
     (
         "[links.ab]",
         "[zzz.ab]",
-        "zzz: unknown table; there are schema, run, hardware, programs, chips, links, switches, traffic, placement",
+        "zzz: unknown table; there are schema, run, hardware, programs, chips, links, switches, traffic, placement, "
+        "oboe",
     ),
     # types and ranges
     ("seed = 1", 'seed = "abc"', f'run.seed: {FROM_0}; got the string "abc"'),

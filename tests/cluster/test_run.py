@@ -272,7 +272,7 @@ def test_a_missing_order_is_found(tmp_path: Path) -> None:
 def test_a_drop_the_oracle_does_not_know_ends_the_run_as_a_fault(tmp_path: Path) -> None:
     # Buffers of 1,024 bytes: receive drops longer frames.
     fault = fault_of(
-        tmp_path, "lib/structures.uc", "#define BUFFER_BITS 11 ", "#define BUFFER_BITS 10 ", "traffic.sizes=1518",
+        tmp_path, "lib/buffers.uc", "#define BUFFER_BITS 11 ", "#define BUFFER_BITS 10 ", "traffic.sizes=1518",
         "traffic.into=['a.0']", packets=30,
     )  # fmt: skip
     assert fault == "chip a dropped 30 packets as rx_error, 0 expected"

@@ -27,7 +27,10 @@ __all__ = ["MICROCODE", "SOURCES", "damaged", "problem_of"]
 
 MICROCODE = Path(str(files("microcode")))
 SOURCES = sorted(str(path.relative_to(MICROCODE)) for path in MICROCODE.rglob("*.uc"))
-_PROGRAMS = ("firmware/rx.uc", "firmware/tx.uc", "services/forward/forward.uc")
+_PROGRAMS = (
+    *("firmware/rx.uc", "firmware/tx.uc", "services/forward/forward.uc"),
+    *("oboe/receive.uc", "oboe/classify.uc", "oboe/transmit.uc"),
+)
 _DEFINES = {
     "ENGINES_RX": 1,
     "ENGINES_FORWARD": 5,
@@ -35,6 +38,10 @@ _DEFINES = {
     "PORTS": 3,
     "ROUTE_WORDS": 70_000,
     "NEXT_HOPS": 16,
+    **{"CHIPS": 2, "CHIP_BITS": 1, "TICK_STEPS": 750, "SLICES": 768, "SERVICE_DROPS": 0, "FLOW_TIMEOUT": 1_000_000},
+    **{"ORDER_PINNED": 1, "KEY_DIRECTED": 1, "WORKING_CHIPS": 3, "TICKS_PER_HEARTBEAT": 50},
+    **{"ENGINES_RECEIVE": 1, "ENGINES_CLASSIFY": 1, "ENGINES_WORKER": 2, "ENGINES_TRANSMIT": 1},
+    **{f"HASH_MULTIPLIER_{half}_{n}": 7 for half in ("LOW", "HIGH") for n in range(4)},
 }
 _LIMIT_SECONDS = 5
 _LIMIT_BYTES = 1 << 30
@@ -143,9 +150,7 @@ def main(source: str, first: int, last: int) -> int:
         shutil.copytree(MICROCODE, root)
         path = root / source
         original = path.read_bytes()
-        program = next(
-            root / name for name in _PROGRAMS if str(path) in _normal(parse(root / name, defines=_DEFINES).sources)
-        )
+        program = _program_of(path, root)
         assert problem_of(program) is None
         for seed in range(first, last):
             print("seed", seed, flush=True)
@@ -157,6 +162,14 @@ def main(source: str, first: int, last: int) -> int:
                 problems.append(f"{source} seed {seed}: {problem}")
     print("\n".join(problems) or "all well", flush=True)
     return int(bool(problems))
+
+
+def _program_of(path: Path, root: Path) -> Path:
+    """A program that includes a file; the file by itself if it becomes part of a program only with a service."""
+    for name in _PROGRAMS:
+        if str(path) in _normal(parse(root / name, defines=_DEFINES).sources):
+            return root / name
+    return path
 
 
 def _normal(names: object) -> set[str]:

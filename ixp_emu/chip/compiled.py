@@ -19,6 +19,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ixp_emu.chip.pipeline import CalleeCompiler, KernelCompiler
 from ixp_emu.isa.unsettled import changed
 
 __all__ = [
@@ -66,17 +67,17 @@ _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
 def compiled(function: _F) -> _F:
     """Compile as a callee of a kernel; never cached by itself."""
-    return njit(**_OPTIONS)(function)
+    return njit(**_OPTIONS, pipeline_class=CalleeCompiler)(function)
 
 
 def small(function: _F) -> _F:
     """Compile as a callee that is inlined at every call."""
-    return njit(**_OPTIONS, forceinline=True)(function)
+    return njit(**_OPTIONS, forceinline=True, pipeline_class=CalleeCompiler)(function)
 
 
 def kernel(function: _F) -> _F:
     """Compile as an entry point called from Python, cached on disk."""
-    return njit(**_OPTIONS, cache=True)(function)
+    return njit(**_OPTIONS, cache=True, pipeline_class=KernelCompiler)(function)
 
 
 @intrinsic

@@ -1,0 +1,185 @@
+"""How numba compiles the engine: callees become IR only, each kernel is optimised and made native once.
+
+As numba comes, every compiled function is a library of its own that is linked with all it calls, optimised and made
+machine code, and then again inside each of its callers. The engine is some 200 small functions several calls deep, so
+most of the compilation would go with code that nobody runs. Here a callee ends as the unoptimised IR of its own body,
+and a kernel links everything it reaches. The engine needs few of numba's passes over a function either: no closures,
+no array expressions, no branches pruned by types.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from numba.core import funcdesc, lowering
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, _LowerResult
+from numba.core.compiler_machinery import LoweringPass, PassManager, register_pass
+from numba.core.typed_passes import (
+    IRLegalization,
+    NativeLowering,
+    NoPythonBackend,
+    NopythonTypeInference,
+    PreLowerStripPhis,
+)
+from numba.core.types import Function
+from numba.core.typing.context import Context
+from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
+
+__all__ = ["CalleeCompiler", "KernelCompiler", "progress"]
+
+progress: list[Callable[[str], None]] = []
+"""Called with the name of each function that has been compiled, and of each kernel that begins to be optimised."""
+
+
+def _report(text: str) -> None:
+    for call in progress:
+        call(text)
+
+
+class _CalleeLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """The IR of one function and the libraries of those it calls; never machine code."""
+
+    def add_llvm_module(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+        self._final_module.link_in(ll_module)
+
+    def finalize(self) -> None:
+        self._finalized = True
+
+
+class _KernelLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """A kernel with everything it reaches."""
+
+    def finalize(self) -> None:
+        self._linking_libraries = _reached(self._linking_libraries)
+        _report(f"optimising {self.name}")
+        super().finalize()
+
+
+def _reached(libraries: list[Any]) -> list[Any]:
+    """All libraries that these call, callers before callees: the linker takes a function only once it is called."""
+    order: list[Any] = []
+    seen: set[int] = set()
+
+    def visit(library: Any) -> None:
+        if id(library) in seen:
+            return
+        seen.add(id(library))
+        for callee in reversed(library._linking_libraries) if isinstance(library, _CalleeLibrary) else ():
+            visit(callee)
+        order.append(library)
+
+    for library in reversed(libraries):
+        visit(library)
+    return order[::-1]
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _CalleeLowering(LoweringPass):  # type: ignore[misc]
+    """Lower a function to IR for its callers; Python cannot call it."""
+
+    _name = "callee_lowering"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        context = state.targetctx
+        codegen = context.codegen()
+        library = _CalleeLibrary(codegen, state.func_id.func_qualname)
+        state.library = library
+        description = funcdesc.PythonFunctionDescriptor.from_specialized_function(
+            state.func_ir,
+            state.typemap,
+            state.return_type,
+            state.calltypes,
+            mangler=context.mangler,
+            inline=state.flags.forceinline,
+            noalias=state.flags.noalias,
+            abi_tags=[state.flags.get_mangle_string()],
+        )
+        with context.push_code_library(library):
+            lower = lowering.Lower(context, library, description, state.func_ir, metadata=state.metadata)
+            lower.lower()
+
+        # numba files a function under its entry point, which must be a builtin; this one refuses any argument
+        entry = object().__dir__
+        context.insert_user_function(entry, description, [library])
+        state["cr"] = _LowerResult(description, lower.call_helper, cfunc=entry, env=lower.env)
+        _report(description.qualname)
+        return True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _KernelLowering(NativeLowering):  # type: ignore[misc]
+    """Numba's own lowering into a library that links everything it reaches."""
+
+    _name = "kernel_lowering"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
+
+
+class _TypingContext(Context):  # type: ignore[misc]
+    """Numba's typing context, which remembers what an operator or intrinsic gives for operands of given types."""
+
+    def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
+        if not isinstance(func, Function) or kws:
+            return super().resolve_function_type(func, args, kws)
+        known = self._known.get((func, args))
+        if known is None:
+            known = self._known[func, args] = super().resolve_function_type(func, args, kws)
+        return known
+
+
+@functools.cache
+def _remembering(context: Context) -> _TypingContext:
+    """A context that shares everything with a given one."""
+    twin = copy.copy(context)
+    twin.__class__ = _TypingContext
+    twin._known = {}
+    return twin
+
+
+class _EngineCompiler(CompilerBase):  # type: ignore[misc]
+    lowering: type[LoweringPass]
+
+    def __init__(self, typingctx: Any, *arguments: Any) -> None:
+        super().__init__(typingctx, *arguments)
+        self.state.typingctx = _remembering(typingctx)
+
+    def define_pipelines(self) -> list[PassManager]:
+        passes = PassManager("engine")
+        passes.add_pass(TranslateByteCode, "bytecode")
+        passes.add_pass(FixupArgs, "arguments")
+        passes.add_pass(IRProcessing, "IR")
+        passes.add_pass(GenericRewrites, "rewrites")
+        passes.add_pass(ReconstructSSA, "SSA")
+        passes.add_pass(NopythonTypeInference, "types")
+        passes.add_pass(PreLowerStripPhis, "phi nodes")
+        passes.add_pass(IRLegalization, "legal IR")
+        passes.add_pass(self.lowering, "lowering")
+        passes.add_pass(NoPythonBackend, "result")
+        passes.finalize()
+        return [passes]
+
+
+class CalleeCompiler(_EngineCompiler):
+    """For functions that kernels call."""
+
+    lowering = _CalleeLowering
+
+
+class KernelCompiler(_EngineCompiler):
+    """For functions that Python calls."""
+
+    lowering = _KernelLowering

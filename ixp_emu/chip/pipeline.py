@@ -16,8 +16,8 @@ from typing import Any
 
 from numba.core import funcdesc, lowering
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, _LowerResult
-from numba.core.compiler_machinery import LoweringPass, PassManager, register_pass
+from numba.core.compiler import CompilerBase, Flags, _LowerResult
+from numba.core.compiler_machinery import CompilerPass, LoweringPass
 from numba.core.typed_passes import (
     IRLegalization,
     NativeLowering,
@@ -78,7 +78,6 @@ def _reached(libraries: list[Any]) -> list[Any]:
     return order[::-1]
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
 class _CalleeLowering(LoweringPass):  # type: ignore[misc]
     """Lower a function to IR for its callers; Python cannot call it."""
 
@@ -114,7 +113,6 @@ class _CalleeLowering(LoweringPass):  # type: ignore[misc]
         return True
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
 class _KernelLowering(NativeLowering):  # type: ignore[misc]
     """Numba's own lowering into a library that links everything it reaches."""
 
@@ -150,27 +148,72 @@ def _remembering(context: Context) -> _TypingContext:
     return twin
 
 
+class _Passes:
+    """Some of numba's passes over a function, run without the accounts that numba keeps of each."""
+
+    pipeline_name = "engine"
+
+    def __init__(self, passes: list[type[CompilerPass]]) -> None:
+        self._passes = [one() for one in passes]
+        self.exec_times: dict[str, Any] = {}
+
+    def run(self, state: Any) -> None:
+        for one in self._passes:
+            one.run_pass(state)
+
+
+class _Flags(Flags):  # type: ignore[misc]
+    """Flags that no longer change: numba compares them at every look into its caches of overloads."""
+
+    def __init__(self, flags: Flags) -> None:
+        super().__init__(flags)
+        self._fixed = super().values()
+        self._hash = super().__hash__()
+
+    def copy(self) -> _Flags:
+        return self
+
+    def values(self) -> Any:
+        return self._fixed
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or super().__eq__(other)
+
+
+@functools.cache
+def _fixed(flags: Flags) -> _Flags:
+    return _Flags(flags)
+
+
 class _EngineCompiler(CompilerBase):  # type: ignore[misc]
     lowering: type[LoweringPass]
 
-    def __init__(self, typingctx: Any, *arguments: Any) -> None:
-        super().__init__(typingctx, *arguments)
+    def __init__(
+        self, typingctx: Any, targetctx: Any, library: Any, args: Any, return_type: Any, flags: Any, locals: Any
+    ) -> None:
+        super().__init__(typingctx, targetctx, library, args, return_type, _fixed(flags), locals)
         self.state.typingctx = _remembering(typingctx)
 
-    def define_pipelines(self) -> list[PassManager]:
-        passes = PassManager("engine")
-        passes.add_pass(TranslateByteCode, "bytecode")
-        passes.add_pass(FixupArgs, "arguments")
-        passes.add_pass(IRProcessing, "IR")
-        passes.add_pass(GenericRewrites, "rewrites")
-        passes.add_pass(ReconstructSSA, "SSA")
-        passes.add_pass(NopythonTypeInference, "types")
-        passes.add_pass(PreLowerStripPhis, "phi nodes")
-        passes.add_pass(IRLegalization, "legal IR")
-        passes.add_pass(self.lowering, "lowering")
-        passes.add_pass(NoPythonBackend, "result")
-        passes.finalize()
-        return [passes]
+    def define_pipelines(self) -> list[_Passes]:
+        return [
+            _Passes(
+                [
+                    TranslateByteCode,
+                    FixupArgs,
+                    IRProcessing,
+                    GenericRewrites,
+                    ReconstructSSA,
+                    NopythonTypeInference,
+                    PreLowerStripPhis,
+                    IRLegalization,
+                    self.lowering,
+                    NoPythonBackend,
+                ]
+            )
+        ]
 
 
 class CalleeCompiler(_EngineCompiler):

@@ -59,6 +59,10 @@ class _KernelLibrary(JITCodeLibrary):  # type: ignore[misc]
         _report(f"optimising {self.name}")
         super().finalize()
 
+    def _optimize_final_module(self) -> None:
+        passes, builder = self._codegen._module_pass_manager()  # no cheaper ones before: nothing here counts references
+        passes.run(self._final_module, builder)
+
 
 def _reached(libraries: list[Any]) -> list[Any]:
     """All libraries that these call, callers before callees: the linker takes a function only once it is called."""

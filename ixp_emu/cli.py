@@ -27,8 +27,6 @@ __all__ = ["BAD_INPUT", "DONE", "FAULT", "INTERRUPTED", "app", "main", "run_comm
 DONE, FAULT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
 
-COMPILING = "ixpemu: compiling the engine, once, a minute or two"
-"""Said on standard error before the first run of a version."""
 _REFRESH_SECONDS = 0.1
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """Click's base of all wrong command lines, whether typer brings its own copy of click or uses the package."""
@@ -174,13 +172,9 @@ class _Overrides:
 
 def _start(config: ClusterConfig, resume: Path | None, *, threads: int) -> ClusterRun:
     """Load the machine, new or from a checkpoint, and have the engine compiled."""
-    import numba
-
+    from ixp_emu.chip.compile import progress_shown
     from ixp_emu.cluster.run import ClusterRun
 
-    cache = numba.config.CACHE_DIR  # type: ignore[attr-defined,unused-ignore]
-    if not any(Path(cache).glob("**/clock.advance_group-*.nbi")):
-        print(COMPILING, file=sys.stderr)
     if resume is None:
         loaded = ClusterRun(config, threads=threads)
     else:
@@ -191,7 +185,8 @@ def _start(config: ClusterConfig, resume: Path | None, *, threads: int) -> Clust
         if difference is not None:
             key, before, now = difference
             raise InputError(f"the checkpoint was made with {before}, now it is {now}", file=resume, key=key)
-    loaded.machine.advance(loaded.now)  # no cycle: compiles, so that the time of the run is that of the run
+    with progress_shown():
+        loaded.machine.advance(loaded.now)  # no cycle: compiles, so that the time of the run is that of the run
     return loaded
 
 

@@ -91,14 +91,15 @@ def experiment(
         raise InputError(f'"{name}": there are {", ".join(EXPERIMENTS)}', key="experiment")
     check_writable(report)
     check_writable(html)
-    from ixp_emu.chip.compile import compile_engine
+    from ixp_emu.chip.compile import compile_engine, progress_shown
     from oboe_runtime.experiments.document import write_document
     from oboe_runtime.experiments.page import print_document, write_page
     from oboe_runtime.experiments.run import run_experiment
 
     kept = None if report is None else report.with_name(report.name + ".runs")
-    with Console(stderr=True).status("compiling the engine") as status:
+    with progress_shown():
         compile_engine()
+    with Console(stderr=True).status("") as status:
         document = run_experiment(name, scale=scale.value, kept=kept, progress=status.update)
     if report is not None:
         write_document(document, report)

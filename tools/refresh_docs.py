@@ -77,7 +77,7 @@ class Session:
         )
         if "Traceback (most recent call last)" in result.stdout:
             raise RuntimeError(f"{self.command}\n{result.stdout}")
-        lines = [line.rstrip() for line in result.stdout.splitlines() if "compiling the engine" not in line]
+        lines = [line.rstrip() for line in result.stdout.splitlines() if not line.startswith("ixpemu: compil")]
         return "".join(f"{line}\n" for line in lines)
 
 

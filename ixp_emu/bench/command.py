@@ -16,7 +16,7 @@ from ixp_emu.bench.measure import measure, peak_memory_bytes, seconds_of_process
 from ixp_emu.bench.model import SCHEMA, BenchReport, write_bench
 from ixp_emu.bench.programs import PROGRAMS
 from ixp_emu.bench.table import print_bench
-from ixp_emu.chip.compile import compile_engine, is_compiled
+from ixp_emu.chip.compile import compile_engine, is_compiled, progress_shown
 
 __all__ = ["run_bench"]
 
@@ -31,9 +31,10 @@ def run_bench(json_path: Path | None = None, *, console: Console | None = None) 
         json_path: file for the document (schema: docs/bench.md).
         console: where the table goes; standard output by default.
     """
-    with Console(stderr=True).status("compiling the engine") as status:  # shows on a terminal only
-        compiled_before = is_compiled()
+    compiled_before = is_compiled()
+    with progress_shown():
         compilation = compile_engine()
+    with Console(stderr=True).status("") as status:  # shows on a terminal only
         bares = new_bare()
         time_bare(bares)
         status.update("start-up")

@@ -12,7 +12,7 @@ from ixp_emu.calibrate.model import CAVEAT, SCHEMA, Calibration, Row, Series, wr
 from ixp_emu.calibrate.page import write_page
 from ixp_emu.calibrate.table import print_calibration
 from ixp_emu.calibrate.workbench import Prepare
-from ixp_emu.chip.compile import compile_engine
+from ixp_emu.chip.compile import compile_engine, progress_shown
 from ixp_emu.chip.hardware import Hardware
 
 __all__ = ["calibrate", "run_calibration"]
@@ -37,8 +37,9 @@ def calibrate(
     groups = chosen_groups(only)
     rows: list[Row] = []
     series: list[Series] = []
-    with (progress or Console(stderr=True)).status("compiling the engine") as status:
+    with progress_shown():
         compile_engine()
+    with (progress or Console(stderr=True)).status("") as status:
         for group in groups:
             status.update(group.title)
             for found in group.measure(hardware, quick=quick, prepare=prepare):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numba
 
 from ixp_emu.errors import InputError
 
-__all__ = ["compile_engine", "is_compiled"]
+__all__ = ["compile_engine", "is_compiled", "progress_shown"]
 
 
 def is_compiled() -> bool:
@@ -36,10 +39,38 @@ def compile_engine() -> float:
     return time.perf_counter() - begin
 
 
+@contextlib.contextmanager
+def progress_shown(stream: TextIO | None = None) -> Iterator[None]:
+    """Say which kernels are compiled and how long it took, a line each; a terminal sees the functions counted.
+
+    Parameters:
+        stream: standard error by default.
+    """
+    from ixp_emu.chip.pipeline import Progress, watch_compilation
+
+    out = sys.stderr if stream is None else stream
+
+    def show(progress: Progress) -> None:
+        if progress.finished:
+            line = f"ixpemu: compiled {progress.kernel}, {progress.functions} functions, in {progress.seconds:.1f} s"
+            out.write(f"\r\x1b[K{line}\n" if out.isatty() else f"{line}\n")
+        elif progress.functions == 0 and not progress.optimising:
+            line = f"ixpemu: compiling {progress.kernel}, once; the result is kept"
+            out.write(line if out.isatty() else f"{line}\n")
+        elif out.isatty():
+            stage = "to machine code" if progress.optimising else "so far"
+            out.write(f"\r\x1b[Kixpemu: compiling {progress.kernel}: {progress.functions} functions {stage}")
+        out.flush()
+
+    with watch_compilation(show):
+        yield
+
+
 if __name__ == "__main__":
     try:
         known = is_compiled()
-        seconds = compile_engine()
+        with progress_shown():
+            seconds = compile_engine()
     except InputError as error:
         sys.exit(f"ixpemu: {error}")
     print(f"engine {'loaded from the cache' if known else 'compiled'} in {seconds:.1f} s")

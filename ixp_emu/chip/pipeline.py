@@ -9,10 +9,12 @@ no array expressions, no branches pruned by types.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from numba.core import funcdesc, lowering
 from numba.core.codegen import JITCodeLibrary
@@ -29,15 +31,38 @@ from numba.core.types import Function
 from numba.core.typing.context import Context
 from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
 
-__all__ = ["CalleeCompiler", "KernelCompiler", "progress"]
-
-progress: list[Callable[[str], None]] = []
-"""Called with the name of each function that has been compiled, and of each kernel that begins to be optimised."""
+__all__ = ["CalleeCompiler", "KernelCompiler", "Progress", "watch_compilation"]
 
 
-def _report(text: str) -> None:
-    for call in progress:
-        call(text)
+class Progress(NamedTuple):
+    """How far the compilation of a kernel is."""
+
+    kernel: str
+    functions: int
+    """Compiled so far."""
+    optimising: bool
+    """All of them are linked and become machine code now."""
+    seconds: float
+    finished: bool
+
+
+_watchers: list[Callable[[Progress], None]] = []
+_under_way: list[Progress] = []
+
+
+@contextlib.contextmanager
+def watch_compilation(call: Callable[[Progress], None]) -> Iterator[None]:
+    """While the context lasts, ``call`` learns of each function and each kernel that is compiled."""
+    _watchers.append(call)
+    try:
+        yield
+    finally:
+        _watchers.remove(call)
+
+
+def _report(progress: Progress) -> None:
+    for call in _watchers:
+        call(progress)
 
 
 class _CalleeLibrary(JITCodeLibrary):  # type: ignore[misc]
@@ -55,8 +80,9 @@ class _KernelLibrary(JITCodeLibrary):  # type: ignore[misc]
     """A kernel with everything it reaches."""
 
     def finalize(self) -> None:
-        self._linking_libraries = _reached(self._linking_libraries)
-        _report(f"optimising {self.name}")
+        self._linking_libraries: list[Any] = _reached(self._linking_libraries)
+        if _under_way:
+            _report(_under_way[-1]._replace(optimising=True))
         super().finalize()
 
     def _optimize_final_module(self) -> None:
@@ -109,11 +135,13 @@ class _CalleeLowering(LoweringPass):  # type: ignore[misc]
             lower = lowering.Lower(context, library, description, state.func_ir, metadata=state.metadata)
             lower.lower()
 
-        # numba files a function under its entry point, which must be a builtin; this one refuses any argument
-        entry = object().__dir__
+        # numba files a function under its entry point, a builtin of its own; this one refuses the arguments it gets
+        entry = {}.update  # type: ignore[var-annotated]
         context.insert_user_function(entry, description, [library])
         state["cr"] = _LowerResult(description, lower.call_helper, cfunc=entry, env=lower.env)
-        _report(description.qualname)
+        if _under_way:
+            _under_way[-1] = _under_way[-1]._replace(functions=_under_way[-1].functions + 1)
+            _report(_under_way[-1])
         return True
 
 
@@ -230,3 +258,14 @@ class KernelCompiler(_EngineCompiler):
     """For functions that Python calls."""
 
     lowering = _KernelLowering
+
+    def compile_extra(self, func: Callable[..., Any]) -> Any:
+        begin = time.perf_counter()
+        _under_way.append(Progress(func.__name__, 0, optimising=False, seconds=0.0, finished=False))
+        _report(_under_way[-1])
+        try:
+            result = super().compile_extra(func)
+            _report(_under_way[-1]._replace(seconds=time.perf_counter() - begin, finished=True))
+        finally:
+            _under_way.pop()
+        return result

@@ -8,12 +8,21 @@ from collections.abc import Callable
 
 import pytest
 
+from ixp_emu.chip.compiled import kernel
 from ixp_emu.chip.dispatch import compiled_semantics
 from ixp_emu.isa import CRC_TYPES, semantics
 
 Step = Callable[[int, int, int, int, int, int], int]
 
-_STEPS = {"python": semantics.crc_step, "compiled": lambda *arguments: int(compiled_semantics("crc_step")(*arguments))}
+_compiled_crc_step = compiled_semantics("crc_step")
+
+
+@kernel
+def _compiled_step(remainder: int, word: int, code: int, form: int, little: int, bit_swap: int) -> int:
+    return int(_compiled_crc_step(remainder, word, code, form, little, bit_swap))
+
+
+_STEPS = {"python": semantics.crc_step, "compiled": _compiled_step}
 _CHECK = b"123456789"
 _BYTE_0 = 6  # the byte form that takes one byte
 

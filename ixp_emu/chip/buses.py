@@ -30,9 +30,9 @@ def _wants(chip: Any, cluster: int, unit: int, time: int) -> bool:
     """Whether an ME of a cluster has a command for a unit at the head of its FIFO that may be granted."""
     lanes = chip.waiting_lanes[u(cluster)]
     while lanes != 0:
-        head = chip.pool[u(chip.fifo[u(cluster * 4 + count_trailing_zeros(lanes))].head)]
+        engine = u(cluster * 4 + count_trailing_zeros(lanes))
         lanes &= lanes - 1
-        if head.unit == unit and head.stamp + chip.fifo_latency <= time:
+        if chip.head_unit[engine] == unit and chip.head_eligible[engine] <= time:
             return True
     return False
 
@@ -42,6 +42,7 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
     """Phase 2 of a chassis edge: grant at most one command of the cluster and find the next edge to look at."""
     last = chip.arbiter_last[u(cluster)]
     blocked = 0
+    full = 0  # bit per unit that has no room for this cluster
     following = NEVER
     granted = False
     # lanes with a command, round robin from the one after the last granted
@@ -52,16 +53,16 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
         lane = (first + count_trailing_zeros(rotated)) & 3
         rotated &= rotated - 1
         engine = cluster * 4 + lane
-        fifo = chip.fifo[u(engine)]
-        command = chip.pool[u(fifo.head)]
-        eligible = command.stamp + chip.fifo_latency
+        eligible = chip.head_eligible[u(engine)]
         if eligible > time:
             following = min(following, edge(eligible))
             continue
-        unit = s64(command.unit)
-        inlet = chip.inlet[u(unit)]
+        unit = chip.head_unit[u(engine)]
+        if (full >> unit) & 1:
+            continue
         room = inlet_free_at(chip, unit, time)
         if room > time:
+            full |= 1 << unit
             if room == NEVER:
                 blocked = 1
             else:
@@ -72,28 +73,35 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
             and inlet_places(chip, unit) == 1
             and _wants(chip, 1 - cluster, unit, time)
         ):
+            full |= 1 << unit
             blocked = 1  # until another place is free or the other cluster has granted
             if chip.early_count[u(unit)] > 0:
                 following = min(following, edge(chip.early_time[u(unit), u(chip.early_head[u(unit)])]))
             continue
-        if granted:
+        if granted:  # it looks again at the next edge, the soonest there is
             following = time + 2
-            continue
+            break
         granted = True
+        fifo = chip.fifo[u(engine)]
         slot = pop(chip, fifo)
+        command = chip.pool[u(slot)]
         if fifo.count > 0:
-            following = min(following, max(time + 2, edge(chip.pool[u(fifo.head)].stamp + chip.fifo_latency)))
+            head = chip.pool[u(fifo.head)]
+            chip.head_unit[u(engine)] = head.unit
+            chip.head_eligible[u(engine)] = head.stamp + chip.fifo_latency
+            following = min(following, max(time + 2, edge(head.stamp + chip.fifo_latency)))
         else:
             chip.waiting_lanes[u(cluster)] &= ~(1 << lane)
         chip.arbiter_last[u(cluster)] = lane
         chip.inlet_last[u(unit)] = cluster
-        if chip.arbiter_blocked[u(1 - cluster)]:
-            hasten(chip, CMD_ARBITER + 1 - cluster, 2, time + 2 * cluster)
         chip.bus_grants[u(cluster)] += 1
         chip.bus_wait[u(cluster)] += time - eligible
         arrival = time + chip.bus_latency
         command.ready = arrival
+        inlet = chip.inlet[u(unit)]
         append(chip, inlet, slot)
+        if chip.arbiter_blocked[u(1 - cluster)] and inlet_places(chip, unit) > 0:
+            hasten(chip, CMD_ARBITER + 1 - cluster, 2, time + 2 * cluster)
         if command.pull_words > 0:
             _request_pull(chip, slot, command, arrival)
         if inlet.count == 1:

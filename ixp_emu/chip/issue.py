@@ -65,6 +65,8 @@ def _enqueue(chip: Any, me: Any, engine: int, context: int, row: Any, slot: int,
     append(chip, fifo, slot)
     if fifo.count == 1:
         chip.waiting_lanes[u(engine >> 2)] |= 1 << (engine & 3)
+        chip.head_unit[u(engine)] = chip.pool[u(slot)].unit
+        chip.head_eligible[u(engine)] = time + chip.fifo_latency
         hasten(chip, CMD_ARBITER + (engine >> 2), 2, edge(time + chip.fifo_latency))
     me.commands += 1
     me.context_commands[u(context)] += 1

@@ -486,6 +486,8 @@ _CHIP_FIELDS: list[Any] = [
     ("pool_top", np.int64),
     ("fifo", QUEUE, (ENGINES,)),
     ("waiting_lanes", np.int64, (2,)),  # bit per ME of the cluster: its FIFO is not empty
+    ("head_unit", np.int64, (ENGINES,)),  # of the command at the head of an ME's FIFO
+    ("head_eligible", np.int64, (ENGINES,)),  # when that may be granted at the earliest
     ("arbiter_last", np.int64, (2,)),
     ("arbiter_blocked", np.int64, (2,)),
     ("inlet", QUEUE, (TARGETS,)),

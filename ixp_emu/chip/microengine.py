@@ -16,7 +16,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ixp_emu.chip.codes import ME_CHOOSING, ME_EXECUTING, ME_IDLE, ME_STALLED, ROW_DIRECT, ROW_PLAIN, Fault, Kind
+from ixp_emu.chip.codes import (
+    ME_CHOOSING,
+    ME_EXECUTING,
+    ME_IDLE,
+    ME_STALLED,
+    ROW_DIRECT,
+    ROW_NEIGHBOR,
+    ROW_PLAIN,
+    ROW_SHARED,
+    Fault,
+    Kind,
+)
 from ixp_emu.chip.compiled import NEVER, call_translation, compiled, count_trailing_zeros, s64, small, u
 from ixp_emu.chip.csr import apply_index_writes
 from ixp_emu.chip.delivery import expect_wake, request_satisfied, take_deliveries
@@ -60,13 +71,13 @@ def _choose(me: Any, ready: int, last: int) -> int:
 
 
 @compiled
-def _idle(chip: Any, me: Any, engine: int) -> None:
-    """No context is ready: sleep until a delivery may change that."""
+def _idle(chip: Any, me: Any, engine: int, time: int) -> None:
+    """No context is ready: sleep from ``time`` on until a delivery may change that."""
     for c in range(CONTEXTS):
         me.expected[u(c)] = 0
     me.state = ME_IDLE
     if me.inbox_count > 0 and expect_wake(chip, me):
-        chip.keys[u(engine)] = event_key(me.inbox_time[u(me.inbox_head)], 3, engine)
+        chip.keys[u(engine)] = event_key(max(me.inbox_time[u(me.inbox_head)], time), 3, engine)
 
 
 @compiled
@@ -92,26 +103,29 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
     me.lost = 0
     context = me.context
     pc = s64(me.pc[u(context)])
+    store = u(me.store)
+    code = chip.code[store]
+    words = me.program_words
 
     while True:
         if me.state == ME_CHOOSING:
-            if time >= safe or time >= until:
-                chip.keys[u(engine)] = event_key(time, 3, engine)
-                break
-            if me.inbox_count > 0:
+            known = time < safe and time < until
+            if known and me.inbox_count > 0:
                 take_deliveries(chip, me, time)
             ready = me.ready & me.enabled
-            if ready == 0:
-                _idle(chip, me, engine)
+            if ready == 0 and time < until:  # a delivery that is not known yet wakes it too
+                _idle(chip, me, engine, time)
+                break
+            if not known:
+                chip.keys[u(engine)] = event_key(time, 3, engine)
                 break
             context = _choose(me, ready, context)
             pc = me.entered
         if me.csr_pending == 0:
-            code = chip.code[u(me.store)]
             if code != 0 and me.after == 0:
                 pc = call_translation(code, me, context * 16, context, pc, time, until)
                 time = me.time
-            if pc < me.program_words and chip.store[u(me.store), u(pc)].flags & ROW_PLAIN:
+            if pc < words and chip.store[store, u(pc)].flags & ROW_PLAIN:
                 pc = interpret(chip, me, context, pc, time, until)
                 time = me.time
         through = me.after != 0 and me.after_slots == 0
@@ -119,10 +133,10 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
             if time >= until:
                 chip.keys[u(engine)] = event_key(time, 3, engine)
                 break
-            if pc >= me.program_words:
+            if pc >= words:
                 fail_in_turn(chip, horizon, Fault.PC_OUTSIDE, time, engine, context, pc, 0)
                 break
-            row = chip.store[u(me.store), u(pc)]
+            row = chip.store[store, u(pc)]
             kind = s64(row.kind)
             if me.index_writes > 0:
                 apply_index_writes(me, time)
@@ -147,8 +161,9 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 outcome = execute(chip, engine, context, pc, time, horizon, safe)
                 if outcome == STOPPED:
                     break
-                horizon = min(chip.first_engine, first_beside(chip))
-                safe = safe_until(chip)
+                if kind == Kind.CSR_WRITE or kind == Kind.COMMAND or row.flags & (ROW_NEIGHBOR | ROW_SHARED):
+                    horizon = min(chip.first_engine, first_beside(chip))
+                    safe = safe_until(chip)
             time += 1
             pc += 1
             if me.csr_pending:
@@ -160,15 +175,13 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 me.after_lost = s64(row.slots) - slots
                 if outcome == SWAPPED:  # resume behind the defer slots, or where br[label] says
                     me.after_target = s64(row.target) if kind == Kind.CTX_ARB and row.special else pc + slots
-                if slots > 0 and me.csr_pending == 0:
-                    code = chip.code[u(me.store)]
-                    if code != 0:
-                        entry = pc | SLOTS
-                        reached = call_translation(code, me, context * 16, context, entry, time, until)
-                        if reached != entry:
-                            pc = reached
-                            time = me.time
-                            slots = 0
+                if slots > 0 and code != 0 and me.csr_pending == 0:
+                    entry = pc | SLOTS
+                    reached = call_translation(code, me, context * 16, context, entry, time, until)
+                    if reached != entry:
+                        pc = reached
+                        time = me.time
+                        slots = 0
                 me.after_slots = slots
             elif me.after != 0:
                 me.after_slots -= 1

@@ -57,10 +57,7 @@ def issue_row(
 ) -> int:
     """Put a row's command into the FIFO; with a full one the ME stalls."""
     if chip.fifo[u(engine)].count >= chip.fifo_depth:
-        if event_key(time, 3, engine) >= horizon:
-            chip.keys[u(engine)] = event_key(time, 3, engine)
-        else:  # the next grant wakes it
-            me.state = ME_STALLED
+        me.state = ME_STALLED  # the next grant wakes it, one before this cycle at this cycle
         return STOPPED
     total = (s64(me.file[u(ia)]) + s64(me.file[u(ib)])) & 0xFFFFFFFF
     if row.flags & ROW_DIRECT:

@@ -52,7 +52,7 @@
 // Put a packet on the transmit ring as a message: prefix included, so it begins 64 bytes earlier. put_done follows.
 // Uses descriptor, $put and put_done of classify.
 //   in_port      register
-//   cycles       5
+//   cycles       4, and a put
 #macro dispatch_send(in_port)
 .begin
 .reg step

@@ -74,7 +74,7 @@ def test_links_bear_their_share() -> None:
 
 def test_scaling_compares_with_the_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
     """Classify takes 450 cycles of a packet and 200 of a hop: 1, 2, 4 chips get 600e6 / (450 + 0, 100, 150) each."""
-    through = {1: 600e6 / 450, 2: 600e6 / 550, 4: 600e6 / 600 * 0.94}
+    through = {1: 600e6 / 450, 2: 600e6 / 550 * 1.01, 4: 600e6 / 600 * 0.94}
 
     def measured(case: Case) -> Measurement:
         if case.rate == "line":
@@ -90,7 +90,7 @@ def test_scaling_compares_with_the_prediction(monkeypatch: pytest.MonkeyPatch) -
     assert [row[:2] for row in document.tables[0].rows[:3]] == [["monitor", "1"], ["monitor", "2"], ["monitor", "4"]]
     assert [row[4:6] for row in document.tables[0].rows[:3]] == [
         ["+0.0 %", "classify"],
-        ["+0.0 %", "classify"],
+        ["+1.0 %", "classify"],
         ["-6.0 %", "classify"],
     ]
     assert document.figures[0].sentence == (

@@ -17,6 +17,8 @@ from oboe_runtime.experiments.categories import strict_categories
 from oboe_runtime.experiments.document import Document, Figure, Series
 from oboe_runtime.experiments.laboratory import Laboratory, line_pps, link_pps, media_cycles
 from oboe_runtime.experiments.page import drawn, page
+from oboe_runtime.experiments.read_mostly import quantile
+from oboe_runtime.experiments.replicas import Replicas, arrivals_of, stale_shares
 from oboe_runtime.experiments.run import EXPERIMENTS, run_experiment
 from oboe_runtime.experiments.stage_costs import stage_cycles
 from tests.oboe_runtime.experiments.test_case import MEASURED
@@ -108,6 +110,46 @@ def test_cycles_of_a_stage_are_those_in_which_it_does_not_poll() -> None:
     found = msgspec.structs.replace(MEASURED, busy={"worker": 0.6, "receive": 0.25}, packets_per_second=1e6)
     assert stage_cycles(found, idle, engines=1, chips=1) == pytest.approx({"worker": 300, "receive": 150})
     assert stage_cycles(found, idle, engines=2, chips=3) == pytest.approx({"worker": 1800, "receive": 450})
+
+
+def test_when_versions_came() -> None:
+    """Looks at 0, 10, 20, 30: nothing, two versions at once, the same, one more."""
+    assert arrivals_of([0, 2, 2, 3], [0, 10, 20, 30]) == [10, 10, 30]
+    assert arrivals_of([0, 0], [0, 10]) == []
+
+
+def test_packets_that_left_under_an_old_version() -> None:
+    """At the home at 10 and 30, here at 20 and never; from the first moment on, up to the last but not with it."""
+    assert stale_shares([9, 10, 19, 20, 29, 30, 39, 40], [10, 30], [20], end=40) == 4
+    assert stale_shares([9, 10, 19, 20], [10, 12], [15, 20], end=40) == 2  # both times missing: counted once
+    assert stale_shares([5], [], [], end=40) == 0
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.0, 1.0), (0.5, 2.0), (0.51, 3.0), (0.99, 4.0), (1.0, 4.0)])
+def test_quantiles_are_values(share: float, value: float) -> None:
+    assert quantile([3.0, 1.0, 4.0, 2.0], share) == value
+
+
+@pytest.mark.parametrize(("slowest", "within"), [(1_000.0, "within"), (1_000.5, "NOT within")])
+def test_staleness_is_held_against_the_bound(monkeypatch: pytest.MonkeyPatch, slowest: float, within: str) -> None:
+    def measured(case: Case) -> Measurement:
+        if not case.options["policy_port"]:
+            return msgspec.structs.replace(MEASURED, frames_between_chips=100)
+        replicas = Replicas(
+            updates=case.updates, missing=1, gaps=0, staleness_us=[5.0, 5.0, slowest], stale_packets=(1, 4)
+        )
+        frames = 100 + 3 * case.updates
+        return msgspec.structs.replace(MEASURED, frames_between_chips=frames, replicas=replicas, seconds=0.01)
+
+    pretend(monkeypatch, measured)
+    found = run_experiment("read-mostly", scale="quick")
+    assert found.figures[0].sentence == (
+        f"A replica of policy has an update at most {slowest:.1f} us after the home, {within} the bound of 1,000 us; "
+        "6 updates were under way when a run ended, 0 versions were missed."
+    )
+    last = f"{slowest:.1f}"
+    assert found.tables[0].rows[0] == ["2", "2,000", "3.0", "5.0", last, last, "25.00 %"]
+    assert found.tables[1].rows == [["2", "100,000", "6,000"], ["4", "100,000", "6,000"]]
 
 
 def test_strict_is_asked_where_it_may_be() -> None:

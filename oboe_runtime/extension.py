@@ -182,7 +182,6 @@ class OboeCluster:
         """What must become of the offered frames."""
         from oboe_runtime.expectation import expect
 
-        self._one_port = len(into) == 1
         self._shown = load_oracle(self.oboe.declaration)
         expectation, self._owners = expect(self.oboe, self.bundles, self._shown, frames, into, port_numbers)
         return expectation
@@ -242,5 +241,4 @@ class OboeCluster:
             return None
         from oboe_runtime.harvest import observe
 
-        in_order = self._one_port and len(self.oboe.workers) == 1 and self.oboe.order == "ordered"
-        return self._shown.differences(observe(result, self.oboe, self.bundles, in_order=in_order))
+        return self._shown.differences(observe(result, self.oboe, self.bundles))

@@ -279,8 +279,10 @@ message#:
     alu_shf[to, 0xFF, AND, fragment_word, >>16]
     alu[--, to, -, (CHIPS - 1)]
     bgt[drop#]
+#ifndef LOOP_BACK                       // a baseline: every number is this chip's
     alu[--, to, XOR, self]
     bne[pass_on#]
+#endif
     alu_shf[wanted, --, B, length_word, >>24]
     alu[--, wanted, XOR, ((MESSAGE_VERSION << 4) | MESSAGE_DISPATCH)]
     bne[drop#]
@@ -296,7 +298,12 @@ message#:
     alu_shf[descriptor, descriptor, OR, length, <<16]
     alu_shf[bundle, --, B, work, >>WORK_BUNDLE]
     read_entry(entry, bundle)
+#ifdef LOOP_BACK
+    br[in_turn#], defer[1]
+    alu[chip, --, B, self]
+#else
     br[prepare#]
+#endif
 
 // For another chip, to which the way leads through this one: on as it is, in its turn.
 pass_on#:

@@ -48,6 +48,7 @@ class Case:
         service: directory.
         chips: in a mesh; each has an egress port behind its ingress ports, or, where it would be a port too many, sends
             at the first of them.
+        loop_back: of one chip: its packets hop to itself as those of a chip in a cluster of so many do to others.
         ingress: ports of each chip where packets come in.
         workers: microengines of each chip.
         control: whether each chip has one for control, as merging and strict states need it; it takes the place of the
@@ -63,6 +64,7 @@ class Case:
 
     service: str
     chips: int = 1
+    loop_back: int = 1
     ingress: int = 1
     workers: int = 1
     control: bool = True
@@ -89,6 +91,12 @@ class Case:
         }
         egress = self.ingress if self.ingress + self.chips <= _MOST_PORTS else 0
         cabled = self.ingress + (egress > 0)
+        links: dict[str, Mapping[str, object]] = {}
+        if self.chips > 1:
+            links = {"links.mesh": {"topology": "mesh", "chips": "n", "ports": [cabled]}}
+        elif self.loop_back > 1:
+            links = {"links.loop": {"between": [f"n0.{cabled}", f"n0.{cabled + 1}"]}}
+        ports = cabled + (self.chips - 1 if self.loop_back == 1 else 2)
         into = [f"n{number}.{port}" for port in range(self.ingress) for number in range(self.chips)]
         offered = self.packets * self.chips
         traffic: dict[str, object] = {"into": into, "rate": self.rate}
@@ -104,11 +112,12 @@ class Case:
                 "order": self.order,
                 "egress_port": egress,
                 "time_scale": 1,
+                "loop_back": self.loop_back,
                 "categories": self.categories,
                 "options": self.options,
             },
-            "chips.n": {"count": self.chips, "ports": ["1GbE"] * (cabled + self.chips - 1), "engines": engines},
-            **({"links.mesh": {"topology": "mesh", "chips": "n", "ports": [cabled]}} if self.chips > 1 else {}),
+            "chips.n": {"count": self.chips, "ports": ["1GbE"] * ports, "engines": engines},
+            **links,
             "traffic": traffic,
             "placement": self.placement,
         }

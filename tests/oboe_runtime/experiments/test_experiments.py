@@ -99,8 +99,8 @@ def test_scaling_compares_with_the_prediction(monkeypatch: pytest.MonkeyPatch) -
     assert document.tables[0].rows[2][6:] == ["4.000", "-6.0 %"]
     assert document.figures[0].sentence == (
         f"4 chips run monitor {0.94 * 4 * 450 / 600:.2f} times as fast as one, limited by classify; the "
-        "prediction is met NOT within 5 %, at worst -6.0 %; with one chip that carries the hops it is linear NOT within "
-        f"5 %, at worst {100 * (600 / 550 * 1.01 - 1):+.1f} %."
+        "prediction is met NOT within 5 %, at worst -6.0 %; with one chip that carries the hops it is linear NOT "
+        f"within 5 %, at worst {100 * (600 / 550 * 1.01 - 1):+.1f} %."
     )
     assert document.faults == []
     labels = [str(told) for told, _ in document.runs]

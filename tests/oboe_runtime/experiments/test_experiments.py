@@ -152,6 +152,9 @@ def test_staleness_is_held_against_the_bound(monkeypatch: pytest.MonkeyPatch, sl
     )
     last = f"{slowest:.1f}"
     assert found.tables[0].rows[0] == ["2", "2,000", "3.0", "5.0", last, last, "25.00 %"]
+    two, four = found.figures[0].series
+    assert two.x == four.x == [10, 25, 50, 75, 90, 100]
+    assert two.y == four.y == [5.0, 5.0, 5.0, slowest, slowest, slowest]
     assert found.tables[1].rows == [["2", "100,000", "6,000"], ["4", "100,000", "6,000"]]
 
 

@@ -45,10 +45,23 @@ class BundleTable:
         ]
 
     def entries(self) -> npt.NDArray[np.uint32]:
-        """``bundle_table``: state, worker, chip, epoch; all NORMAL in epoch 0."""
+        """``bundle_table``: state, worker, chip, epoch; all NORMAL in epoch 0.
+
+        With looped hops the chip goes by further numbers, one for each direction of its cable: a bundle that would live
+        elsewhere in a cluster of so many chips has one of these.
+        """
         number = {name: index for index, name in enumerate(self._config.chips)}
+        hops = self._config.loop_back
+        chips = [
+            number[owner.chip] if bundle % hops == 0 else 1 + (bundle // hops + bundle % hops) % len(self._config.loops)
+            for bundle, owner in enumerate(self.owners)
+        ]
         return np.array(
-            [owner.worker << _WORKER_SHIFT | number[owner.chip] << _CHIP_SHIFT for owner in self.owners], np.uint32
+            [
+                owner.worker << _WORKER_SHIFT | chip << _CHIP_SHIFT
+                for owner, chip in zip(self.owners, chips, strict=True)
+            ],
+            np.uint32,
         )
 
     def slices(self, chip: str) -> npt.NDArray[np.uint32]:
@@ -64,7 +77,8 @@ def chip_identity(config: ClusterConfig, oboe: OboeConfig, chip: str) -> npt.NDA
 
 
 def chip_routes(config: ClusterConfig, oboe: OboeConfig, chip: str) -> npt.NDArray[np.uint32]:
-    """``chip_routes``: for each chip the port of the shortest way, and longwords 1 and 2 of the Ethernet header.
+    """``chip_routes``: for each chip the port of the shortest way, and longwords 1 and 2 of the Ethernet header; of a
+    chip with looped hops, for its further numbers.
 
     Raises:
         InputError: a working chip cannot be reached.
@@ -81,6 +95,9 @@ def chip_routes(config: ClusterConfig, oboe: OboeConfig, chip: str) -> npt.NDArr
                 if peer.chip != chip and peer.chip not in first:
                     first[peer.chip] = first[at] if at != chip else (port, peer)
                     waiting.append(peer.chip)
+    ways: dict[int, tuple[Port, Port]] = {
+        number: (Port(chip, own), wiring.far_end[Port(chip, own)]) for number, own in enumerate(oboe.loops, start=1)
+    }
     for number, name in enumerate(oboe.chips):
         if name == chip:
             continue
@@ -88,7 +105,8 @@ def chip_routes(config: ClusterConfig, oboe: OboeConfig, chip: str) -> npt.NDArr
             if name in oboe.workers:
                 raise InputError(f"chip {chip} has no way to chip {name} over links or switches", key="links")
             continue
-        own, peer = first[name]
+        ways[number] = first[name]
+    for number, (own, peer) in ways.items():
         destination, source = wiring.mac(peer), wiring.mac(own)
         routes[number] = (
             own.number,

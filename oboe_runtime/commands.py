@@ -75,7 +75,8 @@ class _Scale(StrEnum):
 @app.command()
 def experiment(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="scaling, flows, state-size, categories, overhead or effort.")
+        str,
+        typer.Argument(metavar="NAME", help="scaling, flows, state-size, categories, read-mostly, overhead or effort."),
     ],
     scale: Annotated[_Scale, typer.Option(help="How many points, chips and packets.")] = _Scale.QUICK,
     report: Annotated[

@@ -27,6 +27,7 @@ PROGRAMS = {
 }
 """The stages."""
 _MOST_WORKERS = 5
+_LOOP_ENDS = 2
 _BUILTIN = "builtin:"
 
 Scale = Annotated[float, Meta(gt=0, le=1e6)]
@@ -42,6 +43,7 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     categories: dict[Symbol, str] = {}
     fault: tuple[Fault, ...] = ()
     strict_log: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    loop_back: Annotated[int, Meta(ge=1, le=CHIPS)] = 1
     options: dict[Symbol, int | str] = {}
 
 
@@ -60,6 +62,8 @@ class OboeConfig:
         heartbeat_us: between two heartbeats; a chip silent for five is down.
         faults: that are brought about.
         strict_log: so many strict operations the home writes down.
+        loop_back: on one chip, packets hop as in a cluster of so many: over a cable between two of its own ports.
+        loops: those two ports; none without such hops.
     """
 
     declaration: Declaration
@@ -72,6 +76,8 @@ class OboeConfig:
     heartbeat_us: int
     faults: tuple[Fault, ...]
     strict_log: int
+    loop_back: int
+    loops: tuple[int, ...]
 
 
 def read_config(config: ClusterConfig) -> OboeConfig:
@@ -133,7 +139,18 @@ def read_config(config: ClusterConfig) -> OboeConfig:
         table.heartbeat_us,
         table.fault,
         table.strict_log,
+        table.loop_back,
+        _loops(config) if table.loop_back > 1 else (),
     )
+
+
+def _loops(config: ClusterConfig) -> tuple[int, ...]:
+    """The ports of the cable that a lone chip has to itself."""
+    far_end = config.wiring().far_end
+    loops = tuple(sorted(port.number for port, far in far_end.items() if port.chip == far.chip))
+    if len(config.chips) != 1 or len(loops) != _LOOP_ENDS:
+        raise config.source.error(("oboe", "loop_back"), "for one chip, with one link between two of its own ports")
+    return loops
 
 
 def _egress(config: ClusterConfig, chip: str, asked: int | None) -> int:

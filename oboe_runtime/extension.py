@@ -133,7 +133,7 @@ class OboeCluster:
                 key="oboe.time_scale",
             )
         return {
-            "CHIPS": len(self.oboe.chips),
+            "CHIPS": len(self.oboe.chips) + len(self.oboe.loops),
             "CHIP_BITS": chip_bits(len(self.oboe.chips)),
             "TICK_STEPS": TICK_US * self.config.hardware["me_clock_khz"] // 1000 // TIMESTAMP_CYCLES,
             "TICKS_PER_HEARTBEAT": max(1, self.oboe.heartbeat_us // TICK_US),
@@ -143,6 +143,7 @@ class OboeCluster:
             "FLOW_TIMEOUT": max(1, round(steps)),
             f"ORDER_{self.oboe.order.upper()}": 1,
             f"KEY_{declaration.flow_key.upper()}": 1,
+            **({"LOOP_BACK": 1} if self.oboe.loops else {}),
             **({"DROPPING": 1} if any(fault.kind == "drop_message" for fault in self.oboe.faults) else {}),
             **({"STRICT_LOG": self.oboe.strict_log} if self.oboe.strict_log else {}),
             **self._merging(),
@@ -182,7 +183,6 @@ class OboeCluster:
         """What must become of the offered frames."""
         from oboe_runtime.expectation import expect
 
-        self._one_port = len(into) == 1
         self._shown = load_oracle(self.oboe.declaration)
         expectation, self._owners = expect(self.oboe, self.bundles, self._shown, frames, into, port_numbers)
         return expectation
@@ -242,5 +242,4 @@ class OboeCluster:
             return None
         from oboe_runtime.harvest import observe
 
-        in_order = self._one_port and len(self.oboe.workers) == 1 and self.oboe.order == "ordered"
-        return self._shown.differences(observe(result, self.oboe, self.bundles, in_order=in_order))
+        return self._shown.differences(observe(result, self.oboe, self.bundles))

@@ -66,7 +66,7 @@ def live_flows(machine: Machine, images: Mapping[str, ChipImage], chip: str) -> 
     return found
 
 
-def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable, *, in_order: bool) -> Observed:
+def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable) -> Observed:
     """The states of the service as its oracle judges them."""
     flows: dict[str, dict[Tuple, list[int]]] = {}
     entries: dict[str, Words] = {}
@@ -84,7 +84,7 @@ def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable, *, in_ord
             words = _entries(result, oboe, bundles, state)
             if words is not None:
                 entries[state.name] = words[:, : state.words]
-    return Observed(flows, entries, _commits(result, oboe), in_order)
+    return Observed(flows, entries, _commits(result, oboe))
 
 
 def _entries(result: RunResult, oboe: OboeConfig, bundles: BundleTable, state: State) -> Words | None:

@@ -6,20 +6,24 @@
 //             (outside: headers and checks, canonical key, hash, prefix)
 //   send      the bundle's entry of the table, then the descriptor to a worker's ring here, or to transmit
 //
-// An entry may change between the look that made the prefix and `send`: there the prefix is made again.
+// An entry may change between the look that made the prefix and `send`: there the prefix is made again. A context leaves
+// `send` with its put under way, for puts are served in the order in which they were given; so little more than a read of
+// the entry lies in the section, which all packets pass one by one. A ring that takes a put has room for one of every
+// context.
 // A dropped frame takes its turn in `send` as well, and does nothing there.
 
 #include "structures.uc"
 #include "headers.uc"
 #include "message.uc"
+#include "dispatch.uc"
 #include "faults.uc"
 #include "../lib/identity.uc"
 #include "../lib/ordered.uc"
 
 .reg buffers self link_ports
-.reg descriptor handle place length ingress work entry reason bundle
+.reg descriptor handle place length ingress work entry reason bundle chip port
 .reg type_word length_word fragment_word checksum_word addresses_word last behind       // longwords 3 to 9 of the frame
-.reg write $$out[8]
+.reg write $$out[8], $put[2]
 .sig got, read_done, written, hashed, put_done, turn_take, turn_send
 
 .begin
@@ -134,49 +138,50 @@ summed#:
 .end
     dram[write, $$out[0], place, 32, 4], structure[packet_buffers], sig_done[written]
     alu_shf[descriptor, descriptor, OR, (FRAME_OFFSET >> 6), <<OFFSET_SHIFT]
-    ctx_arb[written], defer[1]
     alu_shf[bundle, --, B, work, >>WORK_BUNDLE]
 
 #if (CHIPS > 1)
 // To another chip, the prefix becomes the message's header.
     read_entry(entry, bundle)
-.begin
-.reg chip
+    ctx_arb[written]
+prepare#:
     entry_chip(chip, entry)
     alu[--, chip, XOR, self]
     beq[in_turn#]
-    write_message_header(chip)
-.end
+    immed[reason, DROP_CHIP_DOWN]
+    dispatch_prepare(port, chip, drop#)
 in_turn#:
     ctx_arb[turn_send]
 
 // In `send`.
 .begin
-.reg now chip
+.reg now
     read_entry(now, bundle)
-    entry_chip(chip, now)
     alu[--, now, XOR, entry]
-    beq[settled#]
-    alu[--, chip, XOR, self]
-    beq[settled#], defer[1]
+    bne[changed#], defer[1]
     alu[entry, --, B, now]
-    write_message_header(chip)
+.end
 settled#:
     alu[--, chip, XOR, self]
     beq[here#]
+    dispatch_send(port)
+    turn_pass(turn_send)
+    ctx_arb[put_done], br[next_frame#]
+
+changed#:
+    entry_chip(chip, entry)
+    alu[--, chip, XOR, self]
+    beq[here#]
+    dispatch_prepare(port, chip, down_in_turn#)
+    br[settled#]
 #ifdef ENGINES_CONTROL
-.state_xfer down[1] chips_down
-    state_read[down, chips_down, 0, 0, 1]
-    alu[now, --, B, down[0]]
-    alu[--, chip, OR, 0]
-    alu_shf[--, 1, AND, now, >>indirect]
-    bne[chip_down#]
-#endif
-    send_to_chip(chip)
-.end
+down_in_turn#:
+    packet_drop(handle, DROP_CHIP_DOWN)
     br[next_frame#], defer[1]
     turn_pass(turn_send)
+#endif
 #else
+    ctx_arb[written]
     ctx_arb[turn_send]
     read_entry(entry, bundle)
 #endif
@@ -185,10 +190,9 @@ settled#:
 // To the worker that the bundle's entry names, once its ring has room. Each ring has its own state input.
 here#:
 .begin
-.reg write $work[2]
 .reg worker ring jump_to
-    alu[$work[0], --, B, descriptor]
-    alu[$work[1], --, B, work]
+    alu[$put[0], --, B, descriptor]
+    alu[$put[1], --, B, work]
 #if (WORK_RINGS == 1)
     immed[ring, (WORK_RING << 2)]
 room#:
@@ -221,23 +225,13 @@ full#:
     br[room#]
 #endif
 put#:
-    scratch[put, $work[0], ring, 0, 2], structure[work_rings], ctx_swap[put_done]
+    scratch[put, $put[0], ring, 0, 2], structure[work_rings], sig_done[put_done]
 .end
-    br[next_frame#], defer[1]
     turn_pass(turn_send)
+    ctx_arb[put_done], br[next_frame#]
 #else
 here#:
     halt                                // no bundle lives here
-#endif
-
-#if (CHIPS > 1)
-#ifdef ENGINES_CONTROL
-chip_down#:
-    immed[reason, DROP_CHIP_DOWN]
-    packet_drop(handle, reason)
-    br[next_frame#], defer[1]
-    turn_pass(turn_send)
-#endif
 #endif
 
 drop#:
@@ -285,8 +279,10 @@ message#:
     alu_shf[to, 0xFF, AND, fragment_word, >>16]
     alu[--, to, -, (CHIPS - 1)]
     bgt[drop#]
+#ifndef LOOP_BACK                       // a baseline: every number is this chip's
     alu[--, to, XOR, self]
     bne[pass_on#]
+#endif
     alu_shf[wanted, --, B, length_word, >>24]
     alu[--, wanted, XOR, ((MESSAGE_VERSION << 4) | MESSAGE_DISPATCH)]
     bne[drop#]
@@ -302,7 +298,12 @@ message#:
     alu_shf[descriptor, descriptor, OR, length, <<16]
     alu_shf[bundle, --, B, work, >>WORK_BUNDLE]
     read_entry(entry, bundle)
-    br[in_turn#]
+#ifdef LOOP_BACK
+    br[in_turn#], defer[1]
+    alu[chip, --, B, self]
+#else
+    br[prepare#]
+#endif
 
 // For another chip, to which the way leads through this one: on as it is, in its turn.
 pass_on#:

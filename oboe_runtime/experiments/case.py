@@ -25,11 +25,13 @@ from ixp_emu.report.build import build_report
 from ixp_emu.report.model import Report
 from microcode.services.packet import UDP, Tuple, ones_complement_sum
 from oboe_runtime.expectation import hash_of_flow
+from oboe_runtime.experiments.replicas import Replicas, watched
 from oboe_runtime.layout import BUNDLES, bundle_of
 
-__all__ = ["STAGES", "Case", "Measurement", "Store", "frames_of", "measure"]
+__all__ = ["STAGES", "UPDATED_ENTRIES", "UPDATE_PORT", "Case", "Measurement", "Store", "frames_of", "measure"]
 
 STAGES = ("receive", "classify", "worker", "transmit", "control")
+UPDATE_PORT, UPDATED_ENTRIES = 5_000, 64
 _WORKERS = ("0:2", "0:3", "1:0", "1:1", "1:2")
 _CONTROL = "1:2"
 _INSIDE, _OUTSIDE = 0xAC10_0000, 0xD000_0000  # 172.16.0.0/12, 208.0.0.0/8: the lower endpoint is always the source
@@ -46,6 +48,7 @@ class Case:
         service: directory.
         chips: in a mesh; each has an egress port behind its ingress ports, or, where it would be a port too many, sends
             at the first of them.
+        loop_back: of one chip: its packets hop to itself as those of a chip in a cluster of so many do to others.
         ingress: ports of each chip where packets come in.
         workers: microengines of each chip.
         control: whether each chip has one for control, as merging and strict states need it; it takes the place of the
@@ -54,11 +57,14 @@ class Case:
         flows: how many; with "even" flows 1,024 of them, one in each bundle, equally often.
         size: bytes with FCS.
         rate: packets per second over all ports, or "line".
+        updates: how many of the packets of even flows, at equal distances, are such as change the policy of `intrusion`
+            if its option policy_port is UPDATE_PORT, each the next entry of UPDATED_ENTRIES.
         categories, options, placement, hardware: as in cluster.toml.
     """
 
     service: str
     chips: int = 1
+    loop_back: int = 1
     ingress: int = 1
     workers: int = 1
     control: bool = True
@@ -67,6 +73,7 @@ class Case:
     flows: int | None = None
     size: int = 64
     rate: float | str = "line"
+    updates: int = 0
     seed: int = 1
     categories: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, int | str] = field(default_factory=dict)
@@ -84,6 +91,12 @@ class Case:
         }
         egress = self.ingress if self.ingress + self.chips <= _MOST_PORTS else 0
         cabled = self.ingress + (egress > 0)
+        links: dict[str, Mapping[str, object]] = {}
+        if self.chips > 1:
+            links = {"links.mesh": {"topology": "mesh", "chips": "n", "ports": [cabled]}}
+        elif self.loop_back > 1:
+            links = {"links.loop": {"between": [f"n0.{cabled}", f"n0.{cabled + 1}"]}}
+        ports = cabled + (self.chips - 1 if self.loop_back == 1 else 2)
         into = [f"n{number}.{port}" for port in range(self.ingress) for number in range(self.chips)]
         offered = self.packets * self.chips
         traffic: dict[str, object] = {"into": into, "rate": self.rate}
@@ -99,11 +112,12 @@ class Case:
                 "order": self.order,
                 "egress_port": egress,
                 "time_scale": 1,
+                "loop_back": self.loop_back,
                 "categories": self.categories,
                 "options": self.options,
             },
-            "chips.n": {"count": self.chips, "ports": ["1GbE"] * (cabled + self.chips - 1), "engines": engines},
-            **({"links.mesh": {"topology": "mesh", "chips": "n", "ports": [cabled]}} if self.chips > 1 else {}),
+            "chips.n": {"count": self.chips, "ports": ["1GbE"] * ports, "engines": engines},
+            **links,
             "traffic": traffic,
             "placement": self.placement,
         }
@@ -114,7 +128,7 @@ class Case:
 
     def label(self) -> str:
         """A name that tells it from all other cases of the same sources."""
-        text = self.configuration("") + f"{self.packets} {self.size} {self.flows}"
+        text = self.configuration("") + f"{self.packets} {self.size} {self.flows} {self.updates}"
         return hashlib.sha256((text + _sources_digest()).encode()).hexdigest()[:24]
 
 
@@ -129,6 +143,8 @@ class Measurement(Struct, frozen=True, kw_only=True):
         busiest: the resource nearest to its limit, and how near: what a latency or an order bounds leaves all idle.
         fault: what went wrong, None if nothing did.
         states_judged: whether the service's oracle found the states right.
+        frames_between_chips: of the whole run, over all links.
+        replicas: of a run with updates.
     """
 
     packets_per_second: float
@@ -142,6 +158,8 @@ class Measurement(Struct, frozen=True, kw_only=True):
     busiest: tuple[str, float]
     fault: str | None
     states_judged: bool
+    frames_between_chips: int = 0
+    replicas: Replicas | None = None
 
     def busiest_text(self) -> str:
         """For a table."""
@@ -196,12 +214,16 @@ def measure(case: Case) -> Measurement:
         path = Path(folder) / "cluster.toml"
         path.write_text(case.configuration(str(capture)), encoding="utf-8")
         run = ClusterRun(load_config(path))
-        run.run()
+        if case.updates and case.options.get("policy_port"):
+            replicas = watched(run)
+        else:
+            run.run()
+            replicas = None
         result = run.result()
-        return _measurement(build_report(result), result.extensions["oboe"])
+        return _measurement(build_report(result), result.extensions["oboe"], replicas)
 
 
-def _measurement(report: Report, oboe: Mapping[str, object]) -> Measurement:
+def _measurement(report: Report, oboe: Mapping[str, object], replicas: Replicas | None) -> Measurement:
     busy: dict[str, list[float]] = {}
     for chip in report.chips:
         for engine in chip.microengines:
@@ -223,19 +245,33 @@ def _measurement(report: Report, oboe: Mapping[str, object]) -> Measurement:
         else (report.bottleneck.resource, report.bottleneck.utilisation),
         fault=report.run.fault,
         states_judged=bool(oboe.get("states_judged")),
+        frames_between_chips=sum(link.frames for link in report.links),
+        replicas=replicas,
     )
 
 
 def frames_of(case: Case) -> Frames:
-    """UDP packets of 1,024 flows in random order, each as often as any other and each alone in its bundle."""
+    """UDP packets of 1,024 flows in random order, each as often as any other and each alone in its bundle.
+
+    Updates are of one flow more.
+    """
     draw = random.Random(case.seed)
     heads = [_head(flow, case.size - _FCS_BYTES) for flow in _even_flows(case.seed)]
     chosen: list[int] = []
     while len(chosen) < case.packets * case.chips:
         chosen += draw.sample(range(BUNDLES), BUNDLES)
     del chosen[case.packets * case.chips :]
-    padding = bytes(case.size - _FCS_BYTES - _HEADERS_BYTES - 4)
-    contents = (heads[number] + place.to_bytes(4) + padding for place, number in enumerate(chosen))
+    length = case.size - _FCS_BYTES - _HEADERS_BYTES
+    payloads = [place.to_bytes(4).ljust(length, b"\0") for place in range(len(chosen))]
+    if case.updates:
+        manager = Tuple(_INSIDE | 1, _OUTSIDE | 1, UPDATE_PORT, UPDATE_PORT, UDP)
+        heads.append(_head(manager, case.size - _FCS_BYTES))
+        for update in range(case.updates):
+            place = (2 * update + 1) * len(chosen) // (2 * case.updates)
+            chosen[place] = BUNDLES
+            value = update.to_bytes(2) + (update % UPDATED_ENTRIES).to_bytes(4) + (update + 1).to_bytes(4)
+            payloads[place] = value.ljust(length, b"\0")
+    contents = (heads[number] + payload for number, payload in zip(chosen, payloads, strict=True))
     return Frames.from_bytes(contents, flow=np.array(chosen, np.uint32))
 
 

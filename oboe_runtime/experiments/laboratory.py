@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields
+from math import ceil
 from typing import Any
 
+from ixp_emu.chip.hardware import resolve_hardware
 from oboe_runtime.experiments.case import Case, Measurement, Store
 
-__all__ = ["Laboratory", "described", "line_pps", "link_pps", "service_name"]
+__all__ = ["CLOCK_HZ", "Laboratory", "described", "line_pps", "link_pps", "media_cycles", "service_name"]
 
+CLOCK_HZ = 1e3 * resolve_hardware().values["me_clock_khz"]
+"""Of the microengines."""
 _GAP_BYTES = 8 + 12  # preamble and gap
+_FCS_BYTES = 4
+_MPACKET_BYTES = 64
 _MESSAGE_BYTES = 64
 """What a packet is longer by as a DISPATCH message."""
 
@@ -78,3 +84,15 @@ def line_pps(size: int) -> float:
 def link_pps(size: int) -> float:
     """Packets per second that cross a link as DISPATCH messages."""
     return line_pps(size + _MESSAGE_BYTES)
+
+
+def media_cycles(size: int, *, message: bool) -> int:
+    """Cycles that a packet of a size, FCS counted, takes on one direction of the SPI-3 bus, plain or as a message."""
+    hardware = resolve_hardware().values
+    left = size - _FCS_BYTES + (_MESSAGE_BYTES if message else 0)
+    cycles = 0
+    while left > 0:
+        longwords = ceil(min(left, _MPACKET_BYTES) / 4)
+        cycles += ceil(longwords * hardware["me_clock_khz"] / hardware["msf.clock_khz"])
+        left -= _MPACKET_BYTES
+    return cycles

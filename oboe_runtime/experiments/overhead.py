@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-from oboe_runtime.experiments.case import STAGES, Case, Measurement
+from oboe_runtime.experiments.case import STAGES
 from oboe_runtime.experiments.document import Figure, Series, Table
 from oboe_runtime.experiments.laboratory import Laboratory
-from oboe_runtime.experiments.scaling import share_of_messages
+from oboe_runtime.experiments.stage_costs import hop_cycles, packet_cycles
 
-__all__ = ["run", "stage_cycles"]
+__all__ = ["run"]
 
 _SERVICES = ("bare", "monitor", "nat", "intrusion")
-_CLOCK_HZ = 600e6
-_RATE = 400_000.0  # packets per second of each chip, which every service bears without loss
-
-
-def stage_cycles(found: Measurement, idle: Measurement, *, engines: int, chips: int) -> dict[str, float]:
-    """Cycles per packet of each stage, without those in which it polls for work.
-
-    Parameters:
-        idle: the same with next to no load: what is busy then is polling.
-        engines: microengines of the worker stage on a chip.
-    """
-    cycles: dict[str, float] = {}
-    for stage, busy in found.busy.items():
-        polling = idle.busy[stage]
-        working = max(0.0, (busy - polling) / (1 - polling))
-        several = engines if stage == "worker" else 1
-        cycles[stage] = working * several * chips * _CLOCK_HZ / found.packets_per_second
-    return cycles
 
 
 def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
     """Run the experiment."""
-    costs: dict[str, dict[str, float]] = {}
-    for name in _SERVICES:
-        costs[name] = _costs(laboratory, name, chips=1)
-    two = _costs(laboratory, "bare", chips=2)
-    hop = {stage: (two[stage] - costs["bare"][stage]) / share_of_messages(2) for stage in STAGES}
-    costs["a hop"] = hop
+    costs = {name: packet_cycles(laboratory, name) for name in _SERVICES}
+    costs["a hop"] = hop = hop_cycles(laboratory)
     rows = [[name, *(f"{cost[stage]:.0f}" for stage in STAGES), f"{_total(cost):.0f}"] for name, cost in costs.items()]
     x = [float(place) for place in range(len(costs))]
     heaviest = max(_SERVICES[1:], key=lambda name: _total(costs[name]))
@@ -57,13 +35,6 @@ def run(laboratory: Laboratory) -> tuple[list[Figure], list[Table]]:
     )
     columns = ["service", *STAGES, "together"]
     return [figure], [Table(title="ME cycles per packet, polling taken off", columns=columns, rows=rows)]
-
-
-def _costs(laboratory: Laboratory, name: str, *, chips: int) -> dict[str, float]:
-    service = f"builtin:services/{name}"
-    found = laboratory.measure(Case(service=service, chips=chips, rate=_RATE * chips), lossless=True)
-    idle = laboratory.measure(Case(service=service, chips=chips, rate=2_000.0, packets=60), lossless=True)
-    return stage_cycles(found, idle, engines=1, chips=chips)
 
 
 def _total(cost: dict[str, float]) -> float:

@@ -24,6 +24,7 @@ FIGURES_HINT = "figures need matplotlib: pip install 'ixpemu[figures]'"
 _INK, _GRID, _PAPER = "#24292f", "#d8dee4", "#ffffff"
 _COLOURS = ("#0b6e99", "#d1603d", "#5b8c3e", "#7a5195", "#b8860b", "#57606a", "#2a9d8f", "#9b2226")
 _SIZE_INCHES = (6.4, 4.0)
+_SHORT_LABEL = 22  # letters, of which three columns fit
 _STYLE = """
 :root { color-scheme: light; --ink: #24292f; --soft: #57606a; --line: #d8dee4; --fail: #b3261e; }
 body { margin: 0 auto; max-width: 70rem; padding: 2rem 1.5rem 4rem; color: var(--ink); background: #fff;
@@ -123,7 +124,9 @@ def drawn(figure: Figure) -> str:
         axes.set_axisbelow(True)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-        canvas.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, frameon=False, fontsize=9)
+        handles, labels = axes.get_legend_handles_labels()
+        columns = 3 if max(map(len, labels)) <= _SHORT_LABEL else 2
+        canvas.legend(handles, labels, loc="outside upper left", ncols=columns, frameon=False, fontsize=9)
         text = StringIO()
         canvas.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ixp_emu import __version__
-from oboe_runtime.experiments import categories, effort, flows, overhead, scaling, state_size
+from oboe_runtime.experiments import categories, effort, flows, overhead, read_mostly, scaling, state_size
 from oboe_runtime.experiments.case import Store
 from oboe_runtime.experiments.document import SCHEMA, Document, Figure, Table
 from oboe_runtime.experiments.laboratory import Laboratory
@@ -18,6 +18,7 @@ EXPERIMENTS: Mapping[str, Callable[[Laboratory], tuple[list[Figure], list[Table]
     "flows": flows.run,
     "state-size": state_size.run,
     "categories": categories.run,
+    "read-mostly": read_mostly.run,
     "overhead": overhead.run,
     "effort": effort.run,
 }

@@ -112,6 +112,7 @@ def configuration(
     workers: int = 1,
     chips: int = 1,
     control: bool = False,
+    more_ports: int = 0,
     oboe: Mapping[str, object] | None = None,
     lines: Sequence[str] = (),
     run: Mapping[str, object] | None = None,
@@ -120,7 +121,7 @@ def configuration(
     engines = {"receive": ["0:0"], "classify": ["0:1"], "worker": list(_WORKERS[:workers]), "transmit": ["1:3"]}
     if control:
         engines["control"] = ["1:2"]
-    ports = 2 + chips - 1
+    ports = 2 + chips - 1 + more_ports
     tables: dict[str, Mapping[str, object]] = {
         "run": {"max_cycles": 20_000_000, "stall_after": 300_000, **(run or {})},
         "oboe": {"service": service, "egress_port": 1, "time_scale": 1, **(oboe or {})},

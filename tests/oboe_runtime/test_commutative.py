@@ -48,7 +48,7 @@ def test_totals_are_exact_and_read_in_time(tmp_path: Path, chips: int, category:
     under_way = 16 * chips
     assert 0 <= late <= behind + under_way
     extension = done.run.extensions["oboe"]
-    seen = observe(done.result, extension.oboe, extension.bundles, in_order=False)  # type: ignore[attr-defined]
+    seen = observe(done.result, extension.oboe, extension.bundles)  # type: ignore[attr-defined]
     assert seen.entries["count"].tolist() == [[0, 0], [0, 0], [PACKETS, PACKETS // 2]]
 
 

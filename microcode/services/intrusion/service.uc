@@ -7,6 +7,8 @@
 #define UDP_HEADER_BYTES 8
 #define OFFSET_BYTE 24                  // of the frame, without the IPv4 header between: the longword of TCP's data offset
 #define OUTPUT 31
+#define UPDATE_AT 42                    // where the payload of an update begins: no options of IPv4
+#define UPDATE_BYTES 10                 // 2 that say nothing, the state, its policy
 
 #macro service_new_flow()
     scan_begin(flow)
@@ -75,13 +77,50 @@ step#:
 stepped#:
 #endm
 
+// Branch unless the packet is UDP to the port of updates.
+//   in_direction, in_ports  registers: of packet_key
+//   OTHER#       label
+#macro policy_port_else(in_direction, in_ports, OTHER)
+.reg port wanted
+    br!=byte[in_direction, 0, PROTOCOL_UDP, OTHER]
+    br_bset[in_direction, 16, changed#], defer[1]
+    alu_shf[port, --, B, in_ports, >>16]
+    ld_field_w_clr[port, 0011, in_ports]
+changed#:
+    immed[wanted, POLICY_PORT]
+    alu[--, wanted, XOR, port]
+    bne[OTHER]
+#endm
+
+// An update of the policy: what is none in spite of its port, changes nothing.
+//   in_at, in_left  registers: of payload_of
+#macro policy_update(in_at, in_left)
+.reg state action rest limit
+    alu[--, in_at, -, UPDATE_AT]
+    bne[none#]
+    alu[--, in_left, -, UPDATE_BYTES]
+    blt[none#]
+    packet_read(rest, state, action, limit, 40)
+    immed[limit, ALERT_STATES]
+    alu[--, state, -, limit]
+    bhs[none#]
+    policy_set(state, action)
+none#:
+#endm
+
 #macro service_packet()
 .reg at left direction state
 .begin
 .reg low high ports
     packet_key(low, high, ports, direction)
-.end
     payload_of(at, left, direction)
+#if (POLICY_PORT)
+    policy_port_else(direction, ports, other#)
+    policy_update(at, left)
+    br[scanned#]
+other#:
+#endif
+.end
     alu[--, left, -, 1]
     blt[scanned#]
     scan_find(flow, direction, state)

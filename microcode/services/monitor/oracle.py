@@ -132,7 +132,7 @@ class MonitorOracle:
         if name in observed.entries:
             if self._conservative and observed.commits is not None:
                 texts += differing_entries(name, observed.entries[name], self._replayed(observed.commits))
-            elif self._conservative and not observed.in_order:
+            elif self._conservative:
                 texts += self._beyond_bounds(name, observed.entries[name])
             else:
                 texts += differing_entries(name, observed.entries[name], monitor.sketch.cells.reshape(-1, 1))

@@ -10,7 +10,7 @@ from ixp_emu.cluster.config import load_config
 from microcode.services.packet import Packet, read_packet
 from oboe_runtime.expectation import hash_of_flow
 from oboe_runtime.experiments import case as cases
-from oboe_runtime.experiments.case import Case, Measurement, Store, frames_of, measure
+from oboe_runtime.experiments.case import UPDATE_PORT, Case, Measurement, Store, frames_of, measure
 from oboe_runtime.layout import BUNDLES, bundle_of
 
 BARE = "builtin:services/bare"
@@ -41,6 +41,40 @@ def test_even_flows_have_a_bundle_each_and_come_equally_often(size: int, flow_ke
     bundles = [bundle_of(hash_of_flow(packet.flow, flow_key)) for packet in packets if isinstance(packet, Packet)]
     assert sorted(bundles[:BUNDLES]) == sorted(bundles[BUNDLES:]) == list(range(BUNDLES))
     assert bundles[:BUNDLES] != bundles[BUNDLES:]
+
+
+def test_updates_stand_among_the_packets_at_equal_distances() -> None:
+    """Of 2,000 packets four: the middles of quarters. All others are what they are without updates."""
+    plain = frames_of(Case(service=BARE, packets=1_000, chips=2))
+    frames = frames_of(Case(service=BARE, packets=1_000, chips=2, updates=4))
+    differing = [number for number in range(2_000) if frames.bytes_of(number) != plain.bytes_of(number)]
+    assert differing == [250, 750, 1_250, 1_750]
+    for update, number in enumerate(differing):
+        packet = read_packet(frames.bytes_of(number))
+        assert isinstance(packet, Packet)
+        assert (packet.flow.destination_port, frames.flow[number]) == (UPDATE_PORT, BUNDLES)
+        assert packet.payload[2:10] == update.to_bytes(4) + (update + 1).to_bytes(4)
+
+
+def test_a_run_with_updates_tells_of_its_replicas() -> None:
+    found = measure(
+        Case(
+            service="builtin:services/intrusion",
+            chips=2,
+            packets=300,
+            rate=500_000.0,
+            updates=5,
+            options={"policy_port": UPDATE_PORT},
+        )
+    )
+    assert found.fault is None and found.states_judged and found.frames_between_chips > 300 * 0.8
+    replicas = found.replicas
+    assert replicas is not None
+    assert (replicas.updates, replicas.missing, replicas.gaps) == (5, 0, 0)
+    assert len(replicas.staleness_us) == 5
+    assert all(0.5 <= time <= 1_000 for time in replicas.staleness_us)  # a link alone takes a microsecond
+    stale, left = replicas.stale_packets
+    assert 0 < stale < left == found.offered
 
 
 def test_the_configuration_is_what_was_asked_for(tmp_path: Path) -> None:

@@ -15,10 +15,12 @@ from oboe_runtime.experiments import scaling
 from oboe_runtime.experiments.case import Case, Measurement, Store
 from oboe_runtime.experiments.categories import strict_categories
 from oboe_runtime.experiments.document import Document, Figure, Series
-from oboe_runtime.experiments.laboratory import Laboratory, line_pps, link_pps
-from oboe_runtime.experiments.overhead import stage_cycles
+from oboe_runtime.experiments.laboratory import Laboratory, line_pps, link_pps, media_cycles
 from oboe_runtime.experiments.page import drawn, page
+from oboe_runtime.experiments.read_mostly import quantile
+from oboe_runtime.experiments.replicas import Replicas, arrivals_of, stale_shares
 from oboe_runtime.experiments.run import EXPERIMENTS, run_experiment
+from oboe_runtime.experiments.stage_costs import stage_cycles
 from tests.oboe_runtime.experiments.test_case import MEASURED
 
 
@@ -32,73 +34,73 @@ def test_rates_of_wires() -> None:
     assert link_pps(64) == pytest.approx(1e9 / 1184)
 
 
+OWN = {"receive": 40.0, "classify": 150.0, "transmit": 50.0}
+HOP = {"receive": 120.0, "classify": 200.0, "transmit": 60.0}
+
+
 @pytest.mark.parametrize(
-    ("chips", "classify", "workers", "limit", "value"),
+    ("chips", "changes", "workers", "limit", "value"),
     [
-        (1, 3e6, 2e6, "ports", 1e9 / 672),
-        (1, 1e6, 2e6, "classify", 1e6),
-        (2, 3e6, 2e6, "ports", 1e9 / 672),
-        (2, 1.5 * 1e9 / 672 + 1, 2e6, "ports", 1e9 / 672),
-        (4, 1.75 * 1e9 / 672 + 1, 2e6, "ports", 1e9 / 672),
-        (4, 3e6, 0.9e6, "workers", 0.9e6),
+        (1, {}, 2e6, "ports", 1e9 / 672),
+        (4, {}, 2e6, "ports", 1e9 / 672),
+        (4, {}, 0.9e6, "workers", 0.9e6),
+        (1, {"classify": 500.0}, 2e6, "classify", 600e6 / 500),
+        (4, {"classify": 300.0}, 2e6, "classify", 600e6 / (300 + 0.75 * 200)),
+        (2, {"receive": 400.0}, 2e6, "receive", 600e6 / (400 + 0.5 * 120)),
+        (2, {"transmit": 400.0}, 2e6, "transmit", 600e6 / (400 + 0.5 * 60)),
+        (4, {"classify": 600e6 / (1e9 / 672) - 0.75 * 200 - 0.01}, 2e6, "ports", 1e9 / 672),
     ],
 )
-def test_the_least_bound_limits(chips: int, classify: float, workers: float, limit: str, value: float) -> None:
-    found = scaling.bounds(chips, size=64, classify_pps=classify, worker_pps=workers)
+def test_the_least_bound_limits(
+    chips: int, changes: dict[str, float], workers: float, limit: str, value: float
+) -> None:
+    found = scaling.bounds(chips, size=64, own=OWN | changes, hop=HOP, worker_pps=workers)
     least = min(found, key=found.__getitem__)
     assert least == limit
     assert found[least] == pytest.approx(value)
     assert ("links" in found) == (chips > 1)
 
 
-@pytest.mark.parametrize("remote", [0.5, 0.75, 0.9])
-@pytest.mark.parametrize("capacity", [0.3, 1.0, 1.4])
-def test_what_gets_through_a_full_classify(capacity: float, remote: float) -> None:
-    """Of a load of 1 the share q of frames is taken; rounds of arrivals and losses settle where theory says."""
-    taken = 1.0
-    for _ in range(300):  # messages that arrive are those whose packets were taken before
-        taken = (taken + min(1.0, capacity / (1 + remote * taken))) / 2
-    through = taken * (1 - remote) + taken * remote * taken
-    assert scaling.classified(1.0, remote, capacity) == pytest.approx(through)
-    if taken < 1:
-        assert scaling._frames_of(through, 1.0, remote) == pytest.approx(capacity)
-
-
-def test_one_chip_has_no_messages() -> None:
-    assert scaling.classified(2.0, 0.0, 1.5) == 1.5
-    assert scaling.classified(2.0, 0.0, 2.5) == 2.0
+def test_the_media_bus_moves_messages_too() -> None:
+    """104 MHz and four bytes: 15 longwords of a frame take 87 cycles, a message of 16 and 15 takes 93 + 87."""
+    assert (media_cycles(64, message=False), media_cycles(64, message=True)) == (87, 180)
+    found = scaling.bounds(4, size=64, own=OWN, hop=HOP, worker_pps=1e9)
+    assert found["media"] == pytest.approx(600e6 / (87 + 0.75 * 180))
 
 
 def test_links_bear_their_share() -> None:
     """A chip sends a Nth of what it takes in over each of its links."""
-    found = scaling.bounds(4, size=64, classify_pps=1e9, worker_pps=1e9)
+    found = scaling.bounds(4, size=64, own=OWN, hop=HOP, worker_pps=1e9)
     assert found["links"] / 4 == pytest.approx(link_pps(64))
 
 
-def scaled(chips: int) -> float:
-    return chips * scaling.classified(1e9 / 672, (chips - 1) / chips, 2.2e6)
-
-
 def test_scaling_compares_with_the_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
-    off = {1: 0.0, 2: 0.0, 3: 0.0, 4: -0.06}
+    """Classify takes 450 cycles of a packet and 200 of a hop: 1, 2, 4 chips get 600e6 / (450 + 0, 100, 150) each."""
+    through = {1: 600e6 / 450, 2: 600e6 / 550 * 1.01, 4: 600e6 / 600 * 0.94}
 
     def measured(case: Case) -> Measurement:
-        busy = {"worker": 0.1 if case.rate != "line" else 0.4}
-        return msgspec.structs.replace(
-            MEASURED, packets_per_second=scaled(case.chips) * (1 + off[case.chips]), busy=busy
-        )
+        if case.rate == "line":
+            busy = {"worker": 0.4}
+            one = through[case.chips] if case.loop_back == 1 else 600e6 / 600
+            return msgspec.structs.replace(MEASURED, packets_per_second=case.chips * one, busy=busy)
+        load = 0.4e6 if case.rate > 2_000.0 else 0.0  # a chip
+        cycles = {"receive": 40, "classify": 450 if case.chips == 1 else 550, "worker": 0, "transmit": 40, "control": 0}
+        busy = {stage: load * taken / 600e6 for stage, taken in cycles.items()}
+        return msgspec.structs.replace(MEASURED, packets_per_second=0.4e6 * case.chips, busy=busy)
 
     pretend(monkeypatch, measured)
     document = run_experiment("scaling", scale="quick")
     assert [row[:2] for row in document.tables[0].rows[:3]] == [["monitor", "1"], ["monitor", "2"], ["monitor", "4"]]
     assert [row[4:6] for row in document.tables[0].rows[:3]] == [
-        ["+0.0 %", "ports"],
         ["+0.0 %", "classify"],
+        ["+1.0 %", "classify"],
         ["-6.0 %", "classify"],
     ]
+    assert document.tables[0].rows[2][6:] == ["4.000", "-6.0 %"]
     assert document.figures[0].sentence == (
-        f"4 chips run monitor {0.94 * scaled(4) / scaled(1):.2f} times as fast as one, limited by classify; the "
-        "prediction is met NOT within 5 %, at worst -6.0 %."
+        f"4 chips run monitor {0.94 * 4 * 450 / 600:.2f} times as fast as one, limited by classify; the "
+        "prediction is met NOT within 5 %, at worst -6.0 %; with one chip that carries the hops it is linear NOT "
+        f"within 5 %, at worst {100 * (600 / 550 * 1.01 - 1):+.1f} %."
     )
     assert document.faults == []
     labels = [str(told) for told, _ in document.runs]
@@ -111,6 +113,49 @@ def test_cycles_of_a_stage_are_those_in_which_it_does_not_poll() -> None:
     found = msgspec.structs.replace(MEASURED, busy={"worker": 0.6, "receive": 0.25}, packets_per_second=1e6)
     assert stage_cycles(found, idle, engines=1, chips=1) == pytest.approx({"worker": 300, "receive": 150})
     assert stage_cycles(found, idle, engines=2, chips=3) == pytest.approx({"worker": 1800, "receive": 450})
+
+
+def test_when_versions_came() -> None:
+    """Looks at 0, 10, 20, 30: nothing, two versions at once, the same, one more."""
+    assert arrivals_of([0, 2, 2, 3], [0, 10, 20, 30]) == [10, 10, 30]
+    assert arrivals_of([0, 0], [0, 10]) == []
+
+
+def test_packets_that_left_under_an_old_version() -> None:
+    """At the home at 10 and 30, here at 20 and never; from the first moment on, up to the last but not with it."""
+    assert stale_shares([9, 10, 19, 20, 29, 30, 39, 40], [10, 30], [20], end=40) == 4
+    assert stale_shares([9, 10, 19, 20], [10, 12], [15, 20], end=40) == 2  # both times missing: counted once
+    assert stale_shares([5], [], [], end=40) == 0
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.0, 1.0), (0.5, 2.0), (0.51, 3.0), (0.99, 4.0), (1.0, 4.0)])
+def test_quantiles_are_values(share: float, value: float) -> None:
+    assert quantile([3.0, 1.0, 4.0, 2.0], share) == value
+
+
+@pytest.mark.parametrize(("slowest", "within"), [(1_000.0, "within"), (1_000.5, "NOT within")])
+def test_staleness_is_held_against_the_bound(monkeypatch: pytest.MonkeyPatch, slowest: float, within: str) -> None:
+    def measured(case: Case) -> Measurement:
+        if not case.options["policy_port"]:
+            return msgspec.structs.replace(MEASURED, frames_between_chips=100)
+        replicas = Replicas(
+            updates=case.updates, missing=1, gaps=0, staleness_us=[5.0, 5.0, slowest], stale_packets=(1, 4)
+        )
+        frames = 100 + 3 * case.updates
+        return msgspec.structs.replace(MEASURED, frames_between_chips=frames, replicas=replicas, seconds=0.01)
+
+    pretend(monkeypatch, measured)
+    found = run_experiment("read-mostly", scale="quick")
+    assert found.figures[0].sentence == (
+        f"A replica of policy has an update at most {slowest:.1f} us after the home, {within} the bound of 1,000 us; "
+        "6 updates were under way when a run ended, 0 versions were missed."
+    )
+    last = f"{slowest:.1f}"
+    assert found.tables[0].rows[0] == ["2", "2,000", "3.0", "5.0", last, last, "25.00 %"]
+    two, four = found.figures[0].series
+    assert two.x == four.x == [10, 25, 50, 75, 90, 100]
+    assert two.y == four.y == [5.0, 5.0, 5.0, slowest, slowest, slowest]
+    assert found.tables[1].rows == [["2", "100,000", "6,000"], ["4", "100,000", "6,000"]]
 
 
 def test_strict_is_asked_where_it_may_be() -> None:

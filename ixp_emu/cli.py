@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,8 @@ DONE, FAULT, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 COMPILING = "ixpemu: compiling the engine, once, a minute or two"
 """Said on standard error before the first run of a version."""
 _REFRESH_SECONDS = 0.1
+_COLLECT_AFTER = 100_000
+"""Objects made between two looks for garbage: importing and loading make many, and none of them is garbage."""
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """Click's base of all wrong command lines, whether typer brings its own copy of click or uses the package."""
 
@@ -49,7 +52,10 @@ _Set = Annotated[
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit: 0 done, 1 the run found a fault, 2 bad input, 130 interrupted."""
-    sys.exit(run_command(app, list(sys.argv[1:] if arguments is None else arguments), name="ixpemu"))
+    gc.set_threshold(_COLLECT_AFTER)
+    code = run_command(app, list(sys.argv[1:] if arguments is None else arguments), name="ixpemu")
+    gc.freeze()  # all that is left goes with the process: no look at each object first
+    sys.exit(code)
 
 
 def run_command(commands: typer.Typer, arguments: list[str], *, name: str) -> int:

@@ -79,10 +79,11 @@ class Machine:
         self._arena = np.zeros(0, np.uint8)
         self._egress_rows = [np.zeros(_EGRESS_ROWS, EGRESS) for _ in names]
         self._egress_arena = [np.zeros(_EGRESS_BYTES, np.uint8) for _ in names]
+        rows_of: dict[Any, Any] = {}
         for index, name in enumerate(names):
             chip = self.chips[index]
             initialise(chip, config.hardware, self.memories[index])
-            load_image(chip, self.memories[index], images[name])
+            load_image(chip, self.memories[index], images[name], rows_of=rows_of)
             self._set_up_ports(index, config.chips[name].name, len(config.chips[name].ports))
         self.bind()
         self.controls = start_controls(config, images, self.chips, self.memories)

@@ -17,6 +17,8 @@ from tools.engine_counts import COUNTS, KINDS, counts_of, main, table_of
 
 RECORDED: Mapping[str, Mapping[str, int]] = tomllib.loads(COUNTS.read_text(encoding="utf-8"))
 EXACT = ("instructions", "commands")
+CUTS = 1.001
+"""A run is cut into slices by the host's time, and an ME or port that is cut takes a step more."""
 HOW = "python -m tools.engine_counts renews the counts"
 
 
@@ -26,7 +28,7 @@ def complaints(recorded: Mapping[str, int], found: Mapping[str, int]) -> Iterato
         if found[key] != recorded[key]:
             yield f"{key}: {found[key]:,}, recorded {recorded[key]:,}"
     steps, allowed = (sum(counts[kind] for kind in KINDS) for counts in (found, recorded))
-    if steps > allowed:
+    if steps > CUTS * allowed:
         more = [f"{kind} {found[kind]:,} for {recorded[kind]:,}" for kind in KINDS if found[kind] > recorded[kind]]
         yield f"engine steps: {steps:,}, at most {allowed:,}: {', '.join(more)}"
 

@@ -36,6 +36,28 @@ class ProgramFigures(Struct, frozen=True, kw_only=True):
     bare_ratio: float
 
 
+class CostFigures(Struct, frozen=True, kw_only=True):
+    """What a chip's cycle costs in a cluster of some size, on one thread."""
+
+    chips: int
+    link_cycles: int | None
+    cpu_ns_per_chip_cycle: float
+    ratio: float
+
+
+class ThreadFigures(Struct, frozen=True, kw_only=True):
+    """What threads bring for a cluster."""
+
+    chips: int
+    link_cycles: int | None
+    threads: int
+    workers: int
+    wall_seconds_one_thread: float
+    wall_seconds: float
+    speedup: float
+    cpu_ratio: float
+
+
 class BenchReport(Struct, frozen=True, kw_only=True):
     """The document."""
 

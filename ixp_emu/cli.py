@@ -348,12 +348,15 @@ def _hardware_values(texts: Sequence[str]) -> dict[str, int]:
 @app.command()
 def bench(
     json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the figures.")] = None,
+    long: Annotated[
+        bool, typer.Option("--long", help="Also many chips, two threads, and the first compilation.")
+    ] = False,
 ) -> None:
     """Measure how fast the emulator is on this machine."""
     from ixp_emu.bench import run_bench
 
     check_writable(json)
-    run_bench(json)
+    run_bench(json, long=long)
 
 
 @app.command()

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-__all__ = ["SCHEMA", "BenchReport", "ProgramFigures", "read_bench", "write_bench"]
+__all__ = ["SCHEMA", "BenchReport", "CostFigures", "ProgramFigures", "ThreadFigures", "read_bench", "write_bench"]
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the document's shape; it grows when a key changes its meaning or goes."""
 
 
@@ -66,12 +66,17 @@ class BenchReport(Struct, frozen=True, kw_only=True):
     python: str
     numba: str
     cpus: int
+    load_average: float
     startup_seconds: float
     engine_load_seconds: float
+    small_run_seconds: float
+    small_run_cpu_seconds: float
     first_compilation_seconds: float | None
     peak_memory_bytes: int
     bare_instructions_per_second: float
     programs: list[ProgramFigures]
+    costs: list[CostFigures]
+    threads: list[ThreadFigures]
 
 
 def write_bench(report: BenchReport, path: Path) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
@@ -19,10 +21,10 @@ from ixp_emu.assembler import assemble, parse
 from ixp_emu.bench import run_bench
 from ixp_emu.bench.bare import new_bare, run_bare, time_bare
 from ixp_emu.bench.files import WORKLOADS
-from ixp_emu.bench.measure import Counts, Run, count, figures
+from ixp_emu.bench.measure import Counts, ProcessSeconds, Run, count, figures, seconds_of_process
 from ixp_emu.bench.model import SCHEMA, BenchReport, CostFigures, ProgramFigures, ThreadFigures, read_bench, write_bench
 from ixp_emu.bench.programs import PROGRAMS, Loaded
-from ixp_emu.bench.scaling import Scale, measure_costs, measure_threads, open_run
+from ixp_emu.bench.scaling import COSTS, Scale, measure_costs, measure_threads, open_run
 from ixp_emu.bench.table import print_bench
 from ixp_emu.chip.chip import Memories, initialise, load_program, new_chips
 from ixp_emu.chip.clock import advance_unlinked
@@ -344,6 +346,38 @@ def test_costs_and_threads_are_measured() -> None:
     linked, close = measure_threads((Scale(2, 1_000), Scale(2, 100)), rounds=2, chip_cycles=40_000)
     assert (linked.workers, close.workers) == (2, 1)
     assert linked.speedup > 0 and linked.cpu_ratio > 0
+
+
+def test_the_long_form_measures_the_rest_and_compiles_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def timed(*arguments: str, runs: int = 3, environment: Mapping[str, str] | None = None) -> ProcessSeconds:
+        asked.append((arguments[1], (environment or {}).get("IXPEMU_CACHE")))
+        return ProcessSeconds(wall=80.0, cpu=79.0)
+
+    cost = CostFigures(chips=4, link_cycles=None, cpu_ns_per_chip_cycle=30.0, ratio=1.0)
+    monkeypatch.setattr("ixp_emu.bench.command.PROGRAMS", (dataclasses.replace(BY_NAME["compute"], cycles=1_000),))
+    monkeypatch.setattr("ixp_emu.bench.command.seconds_of_process", timed)
+    monkeypatch.setattr("ixp_emu.bench.command.measure_costs", lambda scales: [cost] * len(scales))
+    monkeypatch.setattr("ixp_emu.bench.command.measure_threads", lambda scales: [])
+    short = run_bench(console=Console(file=StringIO()))
+    assert (short.costs, short.threads) == ([], [])
+    asked.clear()
+    report = run_bench(long=True, console=Console(file=StringIO()))
+    assert [row.chips for row in report.costs] == [4] * len(COSTS)
+    assert report.first_compilation_seconds == 80.0
+    module, folder = asked[-1]
+    assert module == "ixp_emu.chip.compile" and folder is not None and not Path(folder).exists()
+    assert {where for _, where in asked[:-1]} == {None}
+
+
+def test_a_process_is_timed_by_the_clock_and_by_its_work() -> None:
+    sleeping = seconds_of_process("-c", "import time; time.sleep(0.4)", runs=1)
+    assert sleeping.wall >= 0.4 > sleeping.cpu > 0
+    told = seconds_of_process(
+        "-c", "import os; assert os.environ['A_NAME'] == 'x'", runs=1, environment={"A_NAME": "x"}
+    )
+    assert told.wall > 0
 
 
 # --- the document ---------------------------------------------------------------------------------------------------

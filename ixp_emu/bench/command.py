@@ -41,13 +41,13 @@ def run_bench(json_path: Path | None = None, *, long: bool = False, console: Con
         console: where the table goes; standard output by default.
     """
     with Console(stderr=True).status("compiling the engine") as status:  # shows on a terminal only
-        load_average = os.getloadavg()[0]  # before we add to it
         compiled_before = is_compiled()
         compilation = compile_engine()
-        first_compilation = None if compiled_before else compilation
         bares = new_bare()
         time_bare(bares)
         status.update("start-up")
+        load_average = os.getloadavg()[0]
+        first_compilation = None if compiled_before else compilation
         startup, engine_load = seconds_of_process(*_HELP), seconds_of_process(*_LOAD)
         small_run = seconds_of_process(*_SMALL_RUN)
         programs = []

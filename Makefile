@@ -13,6 +13,7 @@ $(READY): pyproject.toml
 	@du -sh $(VENV) | awk '{print "installed: " $$1 " in $(VENV)"}'
 
 engine: $(READY)                 ## compile the engine once; later runs load it from the cache
+	$(BIN)/python -m compileall -q ixp_emu microcode oboe_runtime
 	$(BIN)/python -m ixp_emu.chip.compile
 
 demo: engine                     ## the main job: where the cycles of a two-chip cluster went

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
@@ -19,9 +21,10 @@ from ixp_emu.assembler import assemble, parse
 from ixp_emu.bench import run_bench
 from ixp_emu.bench.bare import new_bare, run_bare, time_bare
 from ixp_emu.bench.files import WORKLOADS
-from ixp_emu.bench.measure import Counts, Run, count, figures
-from ixp_emu.bench.model import SCHEMA, BenchReport, ProgramFigures, read_bench, write_bench
+from ixp_emu.bench.measure import Counts, ProcessSeconds, Run, count, figures, seconds_of_process
+from ixp_emu.bench.model import SCHEMA, BenchReport, CostFigures, ProgramFigures, ThreadFigures, read_bench, write_bench
 from ixp_emu.bench.programs import PROGRAMS, Loaded
+from ixp_emu.bench.scaling import COSTS, Scale, measure_costs, measure_threads, open_run
 from ixp_emu.bench.table import print_bench
 from ixp_emu.chip.chip import Memories, initialise, load_program, new_chips
 from ixp_emu.chip.clock import advance_unlinked
@@ -31,6 +34,7 @@ from ixp_emu.chip.layout import TARGET_NAMES
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "bench.md"
 BY_NAME = {program.name: program for program in PROGRAMS}
+PARTS = {"programs": ProgramFigures, "costs": CostFigures, "threads": ThreadFigures}
 WARMUP_CYCLES, CYCLES = 20_000, 50_000
 LINE_CYCLES = 84 * 8 * 0.6
 """ME cycles between two 64-byte frames of a gigabit port: 84 bytes on the wire, 8 ns each, at 600 MHz."""
@@ -62,6 +66,7 @@ STEPS_PER_COMMAND = {
     "ring_ping_pong": WAKE + GRANT + PUSH,
     "idle_polling": WAKE + GRANT + PUSH,
     "ring_of_4_chips": FORWARDING,
+    "ring_of_16_chips": FORWARDING,
 }
 MARGIN = 1.15
 """An ME that must wait for the clock in the middle of a stretch takes a step more, as may a refused grant."""
@@ -210,7 +215,13 @@ def test_a_program_without_commands_has_no_figures_of_commands() -> None:
     assert (got.ns_per_command, got.steps_per_command) == (None, None)
 
 
-def _report(*, first_compilation_seconds: float | None = None, commands: int = 20) -> BenchReport:
+def _report(
+    *,
+    first_compilation_seconds: float | None = None,
+    commands: int = 20,
+    costs: list[CostFigures] | None = None,
+    threads: list[ThreadFigures] | None = None,
+) -> BenchReport:
     run = _run(3_000_000, 0.5, 10e6, 14e6, commands=commands)
     return BenchReport(
         schema=SCHEMA,
@@ -218,12 +229,17 @@ def _report(*, first_compilation_seconds: float | None = None, commands: int = 2
         python="3.11.0",
         numba="0.61.0",
         cpus=2,
+        load_average=0.125,
         startup_seconds=0.25,
         engine_load_seconds=0.75,
+        small_run_seconds=0.95,
+        small_run_cpu_seconds=0.85,
         first_compilation_seconds=first_compilation_seconds,
         peak_memory_bytes=1_500 << 20,
         bare_instructions_per_second=12e6,
         programs=[figures(PROGRAMS[0], [run], chips=1, microengines=8, me_clock_hz=600)],
+        costs=costs or [],
+        threads=threads or [],
     )
 
 
@@ -241,17 +257,47 @@ def test_the_table_says_the_figures() -> None:
         [],
     ]
     assert lines[3:] == [
-        "bare loop    12.0 M instructions/s",
-        "start-up     0.25 s",
-        "engine load  0.75 s",
-        "peak memory  1,500 MB",
+        "bare loop     12.0 M instructions/s",
+        "start-up      0.25 s",
+        "engine load   0.75 s",
+        "small run     0.95 s, 0.85 s of processor time",
+        "peak memory   1,500 MB",
+        "load average  0.12 at the start, on 2 processors",
     ]
 
 
 def test_the_table_says_what_was_not_measured_and_what_was_compiled() -> None:
     lines = _printed(_report(first_compilation_seconds=12.34, commands=0))
     assert lines[1].split() == ["forwarder", "6.0", "0.0", "0.25", "0.5", "-", "-", "0.50"]
-    assert lines[6] == "compilation  12.3 s, this time only"
+    assert " ".join(lines[7].split()) == "compilation 12.3 s, once"
+
+
+def test_the_table_says_what_chips_cost_and_threads_bring() -> None:
+    costs = [
+        CostFigures(chips=1, link_cycles=None, cpu_ns_per_chip_cycle=30.0, ratio=1.0),
+        CostFigures(chips=64, link_cycles=1_000, cpu_ns_per_chip_cycle=36.0, ratio=1.2),
+    ]
+    threads = [
+        ThreadFigures(
+            chips=2,
+            link_cycles=5_000,
+            threads=2,
+            workers=2,
+            wall_seconds_one_thread=0.5,
+            wall_seconds=0.25,
+            speedup=2.0,
+            cpu_ratio=1.02,
+        )
+    ]
+    rows = [" ".join(line.split()) for line in _printed(_report(costs=costs, threads=threads))[-6:]]
+    assert rows == [
+        "chips links CPU ns/chip-cycle ratio",
+        "1 none 30.0 1.00",
+        "64 1,000 cycles 36.0 1.20",
+        "",
+        "chips links threads workers wall s, 1 thread wall s speed-up CPU ratio",
+        "2 5,000 cycles 2 2 0.500 0.250 2.00 1.02",
+    ]
 
 
 def test_the_document_is_read_back(tmp_path: Path) -> None:
@@ -276,13 +322,72 @@ def test_the_command_measures_prints_and_writes(tmp_path: Path, monkeypatch: pyt
     assert report.peak_memory_bytes > 10 << 20
 
 
+# --- many chips and threads ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [Scale(1), Scale(2), Scale(4, 1_000)], ids=str)
+def test_chips_of_a_scaled_cluster_have_the_same_load(scale: Scale) -> None:
+    cycles = 400_000
+    with open_run(scale, cycles=cycles) as run:
+        run.run(cycles=cycles)
+        frames_in, lookahead = run.machine.chips["port"]["frames_in"], run.machine.cabling.lookahead
+        assert run.fault is None
+    offered = cycles / LINE_CYCLES
+    assert frames_in[:, 0] == pytest.approx(np.full(scale.chips, offered), rel=0.1)
+    linked = 0 if scale.link_cycles is None else offered / 2
+    assert frames_in[:, 2] == pytest.approx(np.full(scale.chips, linked), rel=0.15)
+    assert set(lookahead[lookahead > 0].tolist()) == ({scale.link_cycles} if scale.link_cycles else set())
+
+
+def test_costs_and_threads_are_measured() -> None:
+    costs = measure_costs((Scale(1), Scale(2), Scale(2, 1_000)), rounds=2, chip_cycles=40_000)
+    assert [(row.chips, row.link_cycles, row.ratio == 1.0) for row in costs][::2] == [(1, None, True), (2, 1_000, True)]
+    assert all(row.cpu_ns_per_chip_cycle > 0 for row in costs)
+    linked, close = measure_threads((Scale(2, 1_000), Scale(2, 100)), rounds=2, chip_cycles=40_000)
+    assert (linked.workers, close.workers) == (2, 1)
+    assert linked.speedup > 0 and linked.cpu_ratio > 0
+
+
+def test_the_long_form_measures_the_rest_and_compiles_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def timed(*arguments: str, runs: int = 3, environment: Mapping[str, str] | None = None) -> ProcessSeconds:
+        asked.append((arguments[1], (environment or {}).get("IXPEMU_CACHE")))
+        return ProcessSeconds(wall=80.0, cpu=79.0)
+
+    cost = CostFigures(chips=4, link_cycles=None, cpu_ns_per_chip_cycle=30.0, ratio=1.0)
+    monkeypatch.setattr("ixp_emu.bench.command.PROGRAMS", (dataclasses.replace(BY_NAME["compute"], cycles=1_000),))
+    monkeypatch.setattr("ixp_emu.bench.command.seconds_of_process", timed)
+    monkeypatch.setattr("ixp_emu.bench.command.measure_costs", lambda scales: [cost] * len(scales))
+    monkeypatch.setattr("ixp_emu.bench.command.measure_threads", lambda scales: [])
+    short = run_bench(console=Console(file=StringIO()))
+    assert (short.costs, short.threads) == ([], [])
+    asked.clear()
+    report = run_bench(long=True, console=Console(file=StringIO()))
+    assert [row.chips for row in report.costs] == [4] * len(COSTS)
+    assert report.first_compilation_seconds == 80.0
+    module, folder = asked[-1]
+    assert module == "ixp_emu.chip.compile" and folder is not None and not Path(folder).exists()
+    assert {where for _, where in asked[:-1]} == {None}
+
+
+def test_a_process_is_timed_by_the_clock_and_by_its_work() -> None:
+    sleeping = seconds_of_process("-c", "import time; time.sleep(0.4)", runs=1)
+    assert sleeping.wall >= 0.4 > sleeping.cpu > 0
+    with pytest.raises(subprocess.CalledProcessError):
+        seconds_of_process("-c", "import os; os.environ['A_NAME']", runs=1)
+    seconds_of_process("-c", "import os; os.environ['A_NAME']", runs=1, environment={"A_NAME": "x"})
+
+
 # --- the document ---------------------------------------------------------------------------------------------------
 
 
 def test_every_key_is_documented_once_and_no_other() -> None:
     documented = re.findall(r"^\| `([^`]+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
-    keys = [name for name in BenchReport.__struct_fields__ if name != "programs"]
-    keys += [f"programs[].{name}" for name in ProgramFigures.__struct_fields__]
+    keys = list(BenchReport.__struct_fields__)
+    for part, kind in PARTS.items():
+        keys.remove(part)
+        keys += [f"{part}[].{name}" for name in kind.__struct_fields__]
     assert sorted(documented) == sorted(keys)
 
 

@@ -115,6 +115,8 @@ class Preprocessor:
         self._lines_of_file: dict[str, list[SourceLine]] = {}
         self.sources: dict[str, str] = {}
         """Text of every file read, by name: what a digest of the program covers."""
+        self.absent: set[str] = set()
+        """Names that an ``#include`` looked for in vain: were there such files, the program might be another."""
 
     def run_text(self, text: str, name: str) -> list[SourceLine]:
         """Expands a program given as text; ``name`` stands for its file in messages."""
@@ -263,6 +265,7 @@ class Preprocessor:
                     self._split(candidate, read_source(candidate))
                 self._nested(place, f"#include {abbreviated(wanted)}", self._lines_of_file[candidate])
                 return
+            self.absent.add(candidate)
         searched = ", ".join(directories) or "no directory"
         raise SourceError(place, f"#include {abbreviated(wanted)}: file not found (searched {searched})")
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ixp_emu.assembler.expressions import ExpressionError, Symbols, evaluate
-from ixp_emu.assembler.lowering import Item
 from ixp_emu.assembler.source import Diagnostics, Place, SourceError
 from ixp_emu.assembler.syntax import Assignment, Directive, Name, Node, source_text
+
+if TYPE_CHECKING:
+    from ixp_emu.assembler.lowering import Item
 
 __all__ = [
     "ACCESSES",

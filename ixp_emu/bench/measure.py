@@ -6,14 +6,15 @@ bare loop timed directly before and after it, in the same process, and the media
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -23,7 +24,17 @@ from ixp_emu.bench.programs import BenchProgram, Loaded
 from ixp_emu.chip.layout import ENGINES
 from ixp_emu.cluster.counters import take_counters
 
-__all__ = ["RUNS", "Counts", "Run", "count", "figures", "measure", "peak_memory_bytes", "seconds_of_process"]
+__all__ = [
+    "RUNS",
+    "Counts",
+    "ProcessSeconds",
+    "Run",
+    "count",
+    "figures",
+    "measure",
+    "peak_memory_bytes",
+    "seconds_of_process",
+]
 
 RUNS = 3
 """Of each program; one slow run does not show in their median."""
@@ -132,14 +143,38 @@ def _bare(run: Run) -> float:
     return (run.bare_before + run.bare_after) / 2
 
 
-def seconds_of_process(*arguments: str, runs: int = RUNS) -> float:
-    """Median time of a new Python process with these arguments, from its start to its end."""
+class ProcessSeconds(NamedTuple):
+    """How long a process took, from its start to its end, and the processor time it used."""
+
+    wall: float
+    cpu: float
+
+
+def seconds_of_process(
+    *arguments: str, runs: int = RUNS, environment: Mapping[str, str] | None = None
+) -> ProcessSeconds:
+    """Median times of a new Python process with these arguments.
+
+    Parameters:
+        environment: variables that the process has beside those of this one.
+    """
     taken = []
     for _ in range(runs):
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-        taken.append(time.perf_counter() - begin)
-    return median(taken)
+        earlier, begin = _children_cpu_seconds(), time.perf_counter()
+        subprocess.run(
+            [sys.executable, *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+        )
+        taken.append((time.perf_counter() - begin, _children_cpu_seconds() - earlier))
+    return ProcessSeconds(*(median(times) for times in zip(*taken, strict=True)))
+
+
+def _children_cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def peak_memory_bytes() -> int:

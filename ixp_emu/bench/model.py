@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-__all__ = ["SCHEMA", "BenchReport", "ProgramFigures", "read_bench", "write_bench"]
+__all__ = ["SCHEMA", "BenchReport", "CostFigures", "ProgramFigures", "ThreadFigures", "read_bench", "write_bench"]
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the document's shape; it grows when a key changes its meaning or goes."""
 
 
@@ -36,6 +36,28 @@ class ProgramFigures(Struct, frozen=True, kw_only=True):
     bare_ratio: float
 
 
+class CostFigures(Struct, frozen=True, kw_only=True):
+    """What a chip's cycle costs in a cluster of some size, on one thread."""
+
+    chips: int
+    link_cycles: int | None
+    cpu_ns_per_chip_cycle: float
+    ratio: float
+
+
+class ThreadFigures(Struct, frozen=True, kw_only=True):
+    """What threads bring for a cluster."""
+
+    chips: int
+    link_cycles: int | None
+    threads: int
+    workers: int
+    wall_seconds_one_thread: float
+    wall_seconds: float
+    speedup: float
+    cpu_ratio: float
+
+
 class BenchReport(Struct, frozen=True, kw_only=True):
     """The document."""
 
@@ -44,12 +66,17 @@ class BenchReport(Struct, frozen=True, kw_only=True):
     python: str
     numba: str
     cpus: int
+    load_average: float
     startup_seconds: float
     engine_load_seconds: float
+    small_run_seconds: float
+    small_run_cpu_seconds: float
     first_compilation_seconds: float | None
     peak_memory_bytes: int
     bare_instructions_per_second: float
     programs: list[ProgramFigures]
+    costs: list[CostFigures]
+    threads: list[ThreadFigures]
 
 
 def write_bench(report: BenchReport, path: Path) -> None:

@@ -218,4 +218,11 @@ PROGRAMS: tuple[BenchProgram, ...] = (
         cycles=5_000_000,
         load=lambda until: _Cluster("ring_of_4.toml", until),
     ),
+    BenchProgram(
+        name="ring_of_16_chips",
+        about="16 linked chips forward 64-byte frames",
+        warmup_cycles=200_000,
+        cycles=1_000_000,
+        load=lambda until: _Cluster("ring_of_16.toml", until),
+    ),
 )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ixp_emu.assembler import CONTROL_STORE_WORDS, Location, Program, parse, read_elf, read_raw
-from ixp_emu.assembler import assemble as assemble_parsed
+from ixp_emu.assembler import CONTROL_STORE_WORDS, Location, Program
 from ixp_emu.errors import InputError
 
 __all__ = ["Loadable", "as_program", "assemble"]
@@ -41,6 +40,9 @@ def assemble(
     Raises:
         InputError: with every error found, up to 20.
     """
+    from ixp_emu.assembler import assemble as assemble_parsed
+    from ixp_emu.assembler import parse
+
     parsed = parse(source, defines=defines, include_dirs=include_dirs, name=name)
     return assemble_parsed(parsed, locations=locations or {}, import_vars=import_vars or {}, contexts=contexts)
 
@@ -77,6 +79,8 @@ def as_program(
 
 def _image(path: Path) -> Program:
     """An object of the assembler, or a raw image of 5 bytes a word."""
+    from ixp_emu.assembler import read_elf, read_raw
+
     try:
         with path.open("rb") as file:
             magic = file.read(4)

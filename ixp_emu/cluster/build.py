@@ -222,22 +222,29 @@ def _set_memory(
             structure_words(chip, memories, placed)[word] = value
 
 
-def load_image(chip: Any, memories: Memories, image: ChipImage) -> None:
-    """Load programs, tables and rings into a chip that was initialised."""
+def load_image(chip: Any, memories: Memories, image: ChipImage, *, rows_of: dict[Any, Any] | None = None) -> None:
+    """Load programs, tables and rings into a chip that was initialised.
+
+    Parameters:
+        rows_of: decoded programs, which chips that are alike share; filled here.
+    """
     from ixp_emu.chip.chip import configure_ring, load_program
     from ixp_emu.chip.rows import build_rows
 
+    rows_of = {} if rows_of is None else rows_of
     index_of_engine = [0] * 8
     for name, engines in image.chip.engines.items():
         program = image.programs[name]
         numbers = [image.structure_numbers[s.lower()] if s else 0 for s in program.structures] or None
-        rows = build_rows(program.words, numbers, contexts=program.contexts)
+        decoded = (tuple(program.words), None if numbers is None else tuple(numbers), program.contexts)
+        if decoded not in rows_of:
+            rows_of[decoded] = build_rows(program.words, numbers, contexts=program.contexts)
         for index, engine in enumerate(engines):
             load_program(
                 chip,
                 engine,
                 program.words,
-                rows=rows,
+                rows=rows_of[decoded],
                 contexts=program.started,
                 entry=program.entry,
                 four_contexts=program.contexts == 4,

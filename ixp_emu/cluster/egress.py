@@ -128,6 +128,7 @@ class EgressMatcher:
         self._rows = np.argsort(key, kind="stable")
         self._kinds, counts = np.unique(key, return_counts=True)
         self._first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self._copies = counts.astype(np.int64)
         self._left = np.zeros(len(self._kinds), dtype=np.int64)
         self._left_at = np.full(len(expected), NOT_DELIVERED, dtype=np.uint64)
         self._unmatched = np.zeros(3, dtype=np.int64)
@@ -154,11 +155,11 @@ class EgressMatcher:
         candidates = np.flatnonzero(right_port)
         kind = kind[candidates]
         rank = self._left[kind] + _occurrence(kind)
-        fresh = rank < (self._first[1:] - self._first[:-1])[kind]
-        rows = self._rows[self._first[:-1][kind[fresh]] + rank[fresh]]
+        fresh = rank < self._copies[kind]
+        rows = self._rows[self._first[kind[fresh]] + rank[fresh]]
         matched[candidates[fresh]] = rows
         self._left_at[rows] = time[candidates[fresh]]
-        self._left += np.bincount(kind[fresh], minlength=len(self._kinds))
+        np.add.at(self._left, kind[fresh], 1)  # not `bincount`: a piece has few of all the kinds
         unknown = np.count_nonzero(~known)
         misrouted = np.count_nonzero(known & ~right_port)
         self._unmatched += (unknown, misrouted, np.count_nonzero(~fresh))

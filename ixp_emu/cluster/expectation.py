@@ -54,6 +54,8 @@ def expect(
 ) -> Expectation:
     """Send every offered frame through the services' oracles until it leaves the cluster or is dropped.
 
+    Frames that arrive when the run is over by ``run.max_cycles`` cannot enter, and are left out.
+
     Raises:
         InputError: a chip that frames reach has no service, or a frame never leaves the cluster.
     """
@@ -63,7 +65,7 @@ def expect(
     unknown: dict[str, int] = {}
     waiting: dict[str, list[tuple[Frames, npt.NDArray[np.int64]]]] = {}
     for index, port in enumerate(into):
-        mine = np.flatnonzero(frames.port == index)
+        mine = np.flatnonzero((frames.port == index) & (frames.arrival < config.run.max_cycles))
         waiting.setdefault(port.chip, []).append((frames.take(mine), mine.astype(np.int64)))
     for _ in range(_MOST_HOPS):
         if not waiting:

@@ -20,6 +20,7 @@ from ixp_emu.cluster.cabling import Cabling
 from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.cluster.control import start_controls
 from ixp_emu.cluster.frames import Frames
+from ixp_emu.cluster.workers import WorkerChoice
 
 __all__ = ["EgressLog", "Machine"]
 
@@ -29,10 +30,6 @@ _CLOSE_CYCLES = 300
 """Chips joined by a link shorter than this share a worker (docs/design.md, "Parallel")."""
 _PATIENCE = 200
 """Rounds in which a worker waits for the others inside the kernel before it lets another thread of the host run."""
-# Workers that share the cores with other programs mostly wait for each other. So every so many advances a part (one in
-# as many, of at least so many cycles) is run the other way, by one worker or by all, and what is faster goes on.
-_TRIAL_EVERY = 16
-_TRIAL_CYCLES = 4_096
 
 
 class EgressLog:
@@ -79,10 +76,11 @@ class Machine:
         self._arena = np.zeros(0, np.uint8)
         self._egress_rows = [np.zeros(_EGRESS_ROWS, EGRESS) for _ in names]
         self._egress_arena = [np.zeros(_EGRESS_BYTES, np.uint8) for _ in names]
+        rows_of: dict[Any, Any] = {}
         for index, name in enumerate(names):
             chip = self.chips[index]
             initialise(chip, config.hardware, self.memories[index])
-            load_image(chip, self.memories[index], images[name])
+            load_image(chip, self.memories[index], images[name], rows_of=rows_of)
             self._set_up_ports(index, config.chips[name].name, len(config.chips[name].ports))
         self.bind()
         self.controls = start_controls(config, images, self.chips, self.memories)
@@ -90,8 +88,7 @@ class Machine:
         self._all = np.arange(len(names))
         self._pool = ThreadPoolExecutor(len(self._groups)) if len(self._groups) > 1 else None
         self._translator = Translator(self.chips)
-        self._rate = {True: 1.0, False: 0.0}  # cycles per second by one worker and by all
-        self._advances = 0
+        self._choice = WorkerChoice()
 
     # --- set-up -----------------------------------------------------------------------------------------------------
 
@@ -178,17 +175,14 @@ class Machine:
             self._advance(until, logs, alone=True)
             return
         start = int(self.chips["published"].min())
-        trial = max((until - start) // _TRIAL_EVERY, _TRIAL_CYCLES)
-        if self._advances % _TRIAL_EVERY == 0 and start + trial < until:
-            self._advance_timed(start + trial, logs, alone=self._rate[True] < self._rate[False])
-        self._advances += 1
-        self._advance_timed(until, logs, alone=self._rate[True] >= self._rate[False])
-
-    def _advance_timed(self, until: int, logs: list[tuple[int, EgressLog]], *, alone: bool) -> None:
-        start, began = int(self.chips["published"].min()), time.perf_counter()
-        self._advance(until, logs, alone=alone)
-        if until - start >= _TRIAL_CYCLES:
-            self._rate[alone] = (until - start) / (time.perf_counter() - began)
+        while True:
+            piece = self._choice.cycles(until - start)
+            began = time.perf_counter()
+            self._advance(start + piece, logs, alone=self._choice.alone)
+            self._choice.ran(piece, time.perf_counter() - began)
+            start += piece
+            if start >= until or self.faulted():
+                return
 
     def _advance(self, until: int, logs: list[tuple[int, EgressLog]], *, alone: bool) -> None:
         while not self.faulted():

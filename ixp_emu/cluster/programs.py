@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ixp_emu.assembler import Location, ParsedProgram, Program, StructureDeclaration, assemble, link, parse, read_elf
+from ixp_emu.assembler.linking import link
+from ixp_emu.assembler.program import Program
+from ixp_emu.assembler.structures import Location, StructureDeclaration
+from ixp_emu.cluster.program_cache import find_program, find_source, keep_program, keep_source
 from ixp_emu.errors import InputError
+
+if TYPE_CHECKING:
+    from ixp_emu.assembler import ParsedProgram
 
 __all__ = ["OBJECT_SUFFIX", "UnplacedProgram", "load_program_source", "service_source"]
 
 OBJECT_SUFFIX = ".elf"
 """How the name of a program's source ends when it is an object file."""
+_INCLUDE_DIRS = ("builtin:",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,24 +29,19 @@ class UnplacedProgram:
     """A program that waits for its structures' locations.
 
     Attributes:
-        program: parsed text, or an object.
+        structures: what the program declares, in order.
         defines: what was defined for the whole chip and for this program; import variables take their values from it.
+        assembled: the program for these locations of all its structures, not yet linked.
     """
 
-    program: ParsedProgram | Program
+    structures: tuple[StructureDeclaration, ...]
     defines: Mapping[str, int | str]
-
-    @property
-    def structures(self) -> tuple[StructureDeclaration, ...]:
-        """What the program declares, in order."""
-        return self.program.structures if isinstance(self.program, ParsedProgram) else tuple(self.program.declared)
+    assembled: Callable[[Mapping[str, Location]], Program]
 
     def placed(self, locations: Mapping[str, Location]) -> Program:
         """The program for these locations of all its structures. Raises InputError."""
         imports = {name: value for name, value in self.defines.items() if isinstance(value, int)}
-        if isinstance(self.program, ParsedProgram):
-            return link(assemble(self.program, locations=locations), locations=locations, import_vars=imports)
-        return link(self.program, locations=locations, import_vars=imports)
+        return link(self.assembled(locations), locations=locations, import_vars=imports)
 
 
 def load_program_source(
@@ -61,14 +65,41 @@ def load_program_source(
         InputError: whatever is wrong in the file; an object that was assembled for other values.
     """
     defines = {**chip_defines, **own_defines}
-    if text is not None:
-        return UnplacedProgram(parse(text, defines=defines, include_dirs=["builtin:"], name=name), defines)
-    if source.endswith(OBJECT_SUFFIX):
-        program = read_elf(source)
+    if text is None and source.endswith(OBJECT_SUFFIX):
+        from ixp_emu.assembler import read_elf
+
+        program = replace(read_elf(source), name=name)
         _check_defines(program, source, chip_defines, own_defines)
-        return UnplacedProgram(replace(program, name=name), defines)
-    path = source if source.startswith("builtin:") else Path(source)
-    return UnplacedProgram(parse(path, defines=defines, include_dirs=["builtin:"], name=name), defines)
+        return UnplacedProgram(tuple(program.declared), defines, lambda locations: program)
+    return _load_text(source, name=name, defines=defines, text=text)
+
+
+def _load_text(source: str, *, name: str, defines: Mapping[str, int | str], text: str | None) -> UnplacedProgram:
+    """A program from source text, parsed and assembled only if it is not known."""
+    identity = repr((source if text is None else "", text, name, sorted(defines.items()), _INCLUDE_DIRS))
+
+    @cache
+    def parsed() -> ParsedProgram:
+        from ixp_emu.assembler import parse
+
+        what = text if text is not None else source if source.startswith("builtin:") else Path(source)
+        return parse(what, defines=defines, include_dirs=_INCLUDE_DIRS, name=name)
+
+    known = find_source(identity)
+    if known is None:
+        files = {file: content for file, content in parsed().sources.items() if text is None or file != name}
+        known = keep_source(identity, files=files, absent=parsed().absent, structures=parsed().structures)
+
+    def assembled(locations: Mapping[str, Location]) -> Program:
+        program = find_program(identity, known, locations)
+        if program is None:
+            from ixp_emu.assembler import assemble
+
+            program = assemble(parsed(), locations=locations)
+            keep_program(identity, known, locations, program)
+        return program
+
+    return UnplacedProgram(known.structures, defines, assembled)
 
 
 def _check_defines(
@@ -103,5 +134,7 @@ def service_source(source: str) -> str:
     """
     if not source.endswith(OBJECT_SUFFIX) or Path(source).with_name("service.py").is_file():
         return source
+    from ixp_emu.assembler import read_elf
+
     origin = read_elf(source).source
     return origin if origin.startswith("builtin:") else source

@@ -46,9 +46,10 @@ def test_steps_and_workers_do_not_show_in_the_state(way: str, monkeypatch: pytes
     whole = new_run()
     left = whole.machine.advance(150_000)
     other = new_run(threads=2)
-    if way == "either":  # change over at every step
-        monkeypatch.setattr("ixp_emu.cluster.machine._TRIAL_EVERY", 1)
-        monkeypatch.setattr("ixp_emu.cluster.machine._TRIAL_CYCLES", 1)
+    if way == "either":  # change over at every piece, and make pieces of the steps
+        monkeypatch.setattr("ixp_emu.cluster.workers.TRIAL_SECONDS", 0.0)
+        monkeypatch.setattr("ixp_emu.cluster.workers.KEPT_SECONDS", 0.0)
+        monkeypatch.setattr("ixp_emu.cluster.workers._LEAST_CYCLES", 1_000)
     logs: list[tuple[int, EgressLog]] = []
     until = 0
     for step in [1, 2, 599, 600, 601, 7_777, 50_000, 150_000]:

@@ -420,3 +420,17 @@ def test_a_fault_far_into_a_run_is_the_same_from_a_checkpoint_kept_on_the_way(
     kept.run()
     assert report_of(kept) == report_of(plain)
     assert kept.fault == plain.fault
+
+
+def test_frames_that_arrive_when_the_run_is_over_are_not_expected() -> None:
+    def run_of(*overrides: str) -> ClusterRun:
+        packets = ["run.offered_packets=50", "run.warmup_packets=0"]
+        return ClusterRun(load_config(EXAMPLE, overrides=[*packets, *overrides]))
+
+    arrival = run_of().frames.arrival.astype(int)
+    last = int(arrival[30])
+    expected = []
+    for cycles in (last, last + 1):  # the frame that arrives in the last cycle may enter, that of the next may not
+        expected.append(np.unique(run_of(f"run.max_cycles={cycles}").expectation.frames.input).tolist())
+        assert expected[-1] == np.flatnonzero(arrival < cycles).tolist()
+    assert 0 < len(expected[0]) < len(expected[1]) < 50

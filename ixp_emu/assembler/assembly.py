@@ -56,6 +56,7 @@ class ParsedProgram:
         structures: what it declares, in order.
         items: its statements.
         sources: text of every file read, by name.
+        absent: names that ``#include`` looked for in vain on its way to a file.
         defines: names defined for it.
         warnings: from preprocessing.
         notes: texts of ``#info``, as ``file:line: text``.
@@ -68,6 +69,7 @@ class ParsedProgram:
     defines: Mapping[str, object]
     warnings: tuple[tuple[Place, str], ...] = ()
     notes: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 def parse(
@@ -112,6 +114,7 @@ def parse(
         dict(defines or {}),
         tuple(diagnostics.warnings),
         tuple(f"{place.outermost().file}:{place.outermost().line}: {text}" for place, text in diagnostics.notes),
+        tuple(sorted(preprocessor.absent)),
     )
 
 

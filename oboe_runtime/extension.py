@@ -14,9 +14,10 @@ from ixp_emu.cluster.extension import Verdict
 from ixp_emu.errors import InputError
 from oboe_runtime.bundles import BundleTable, chip_identity, chip_routes, worker_circle
 from oboe_runtime.config import PROGRAMS, OboeConfig, read_config
-from oboe_runtime.faults import StoppedChips, fault_actions
+from oboe_runtime.faults import StoppedChips, fault_actions, fault_defines
 from oboe_runtime.generate import control_text, worker_text
 from oboe_runtime.layout import (
+    CALL_TICK_US,
     EVENTS,
     HASH_MULTIPLIER,
     MALFORMED_REASONS,
@@ -137,13 +138,15 @@ class OboeCluster:
             "CHIP_BITS": chip_bits(len(self.oboe.chips)),
             "TICK_STEPS": TICK_US * self.config.hardware["me_clock_khz"] // 1000 // TIMESTAMP_CYCLES,
             "TICKS_PER_HEARTBEAT": max(1, self.oboe.heartbeat_us // TICK_US),
+            "CALL_TICK_STEPS": CALL_TICK_US * self.config.hardware["me_clock_khz"] // 1000 // TIMESTAMP_CYCLES,
+            "CALL_TICKS": self.oboe.call_timeout_us // CALL_TICK_US,
             "WORKING_CHIPS": sum(1 << self.oboe.chips.index(chip) for chip in self.oboe.workers),
             "SLICES": slices_per_chip(len(self.oboe.workers)),
             "SERVICE_DROPS": len(declaration.drops),
             "FLOW_TIMEOUT": max(1, round(steps)),
             f"ORDER_{self.oboe.order.upper()}": 1,
             f"KEY_{declaration.flow_key.upper()}": 1,
-            **({"DROPPING": 1} if any(fault.kind == "drop_message" for fault in self.oboe.faults) else {}),
+            **fault_defines(self.oboe.faults),
             **({"STRICT_LOG": self.oboe.strict_log} if self.oboe.strict_log else {}),
             **self._merging(),
             **({"LOCKS_BUNDLES": 1} if declaration.locks_bundles else {}),

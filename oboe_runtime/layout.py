@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "BUNDLES",
+    "CALL_TICK_US",
     "CHIPS",
     "EVENTS",
     "HASH_MULTIPLIER",
@@ -27,6 +28,8 @@ RECORDS_PER_SLICE = 64
 TIMESTAMP_CYCLES = 16
 TICK_US = 20
 """Between two looks of control at its channels."""
+CALL_TICK_US = 100
+"""Between two looks of control at its calls."""
 
 LINK_BITS_PER_S = 1e9
 """Of a gigabit link, the slowest there is."""
@@ -47,8 +50,21 @@ PATH_REASONS = (
 """Oboe's reasons to drop a packet, in the order of `oboe_counters`; the service's stand behind them."""
 MESSAGE_TYPES = {"DISPATCH": 0, "CALL": 1, "REPLY": 2, "REPLICA": 3, "PARTIAL": 4, "ACK": 15}
 """Types of messages that are sent so far."""
-EVENTS = ("new_flow", "expired", "evicted", "refused", "control_full", "replica_gap", "sent_again")
-"""What `oboe_counters` counts behind the reasons."""
+EVENTS = (
+    "new_flow",
+    "expired",
+    "evicted",
+    "refused",
+    "control_full",
+    "replica_gap",
+    "sent_again",
+    "call_again",
+    "call_given_up",
+    "call_repeated",
+    "call_stale",
+    "reply_late",
+)
+"""What `oboe_counters` counts behind the reasons: docs/oboe.md, sections 4 and 7."""
 
 
 def bundle_of(hash_words: tuple[int, ...]) -> int:

@@ -292,7 +292,7 @@ message#:
     bne[drop#]
 #ifdef DROPPING
     immed[reason, DROP_LOST]
-    drop_as_ordered(length_word, drop#)
+    drop_as_ordered(length_word, LOST_FROM_LINK, drop#)
 #endif
     alu[length, length, -, PREFIX_BYTES]
     blo[drop#]

@@ -76,10 +76,11 @@ look#:
 //   in_of        register: state 31:24, entry 23:0
 //   in_version   register
 //   in_value0, in_value1, in_value2, in_value3  registers
-//   cycles       8 and a message a chip
+//   cycles       9 and a message a chip
 #macro push_to_replicas(in_of, in_version, in_value0, in_value1, in_value2, in_value3)
 .begin
-.reg chip left self
+.reg chip left self zero
+    immed[zero, 0]
     immed[chip, 0]
     immed[left, WORKING_CHIPS]
 each#:
@@ -87,7 +88,7 @@ each#:
     alu[self, --, B, @self]
     alu[--, self, XOR, chip]
     beq[next#]
-    message_send(chip, MESSAGE_REPLICA, in_of, in_version, in_value0, in_value1, in_value2, in_value3, next#)
+    message_send(chip, MESSAGE_REPLICA, in_of, in_version, in_value0, in_value1, in_value2, in_value3, zero, next#)
 next#:
     alu[chip, chip, +, 1]
     alu_shf[left, --, B, left, >>1]

@@ -91,7 +91,12 @@
 #define EVENT_CONTROL_FULL (EVENT_NEW_FLOW + 4)
 #define EVENT_REPLICA_GAP (EVENT_NEW_FLOW + 5)
 #define EVENT_SENT_AGAIN (EVENT_NEW_FLOW + 6)
-.structure oboe_counters element_bytes=4 count=(EVENT_NEW_FLOW + 7) align=4 access=add sharing=chip
+#define EVENT_CALL_AGAIN (EVENT_NEW_FLOW + 7)
+#define EVENT_CALL_GIVEN_UP (EVENT_NEW_FLOW + 8)
+#define EVENT_CALL_REPEATED (EVENT_NEW_FLOW + 9)
+#define EVENT_CALL_STALE (EVENT_NEW_FLOW + 10)
+#define EVENT_REPLY_LATE (EVENT_NEW_FLOW + 11)
+.structure oboe_counters element_bytes=4 count=(EVENT_NEW_FLOW + 12) align=4 access=add sharing=chip
 
 // Which of its program's microengines a microengine is, by its number in the chip: the loader fills it.
 .structure engine_index element_bytes=4 count=8 align=8 access=read sharing=chip

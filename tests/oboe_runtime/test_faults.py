@@ -9,7 +9,7 @@ import pytest
 from ixp_emu.cluster.config import load_config
 from ixp_emu.cluster.extension import open_extensions
 from ixp_emu.errors import InputError
-from tests.oboe_runtime.oboe_runs import OboeRun, configuration, run_oboe
+from tests.oboe_runtime.oboe_runs import OboeRun, configuration, fault_lines, run_oboe
 
 TRAFFIC = {"generator": "zipf", "rate": 100_000, "sizes": [[64, 1]], "flows": 60, "zipf_s": 0.5}
 PACKETS = 400
@@ -18,11 +18,6 @@ STOP_CYCLE = 1_200_000
 
 
 def run_with_faults(folder: Path, faults: list[dict[str, object]], *, chips: int, **oboe: object) -> OboeRun:
-    lines = [
-        line
-        for fault in faults
-        for line in ("[[oboe.fault]]", *(f"{key} = {value!r}".replace("'", '"') for key, value in fault.items()))
-    ]
     path = configuration(
         folder,
         service="builtin:services/monitor",
@@ -31,7 +26,7 @@ def run_with_faults(folder: Path, faults: list[dict[str, object]], *, chips: int
         traffic={**TRAFFIC, "into": [f"n{number}.0" for number in range(chips)]},
         run={"offered_packets": PACKETS, "stall_after": 8_000_000},
         oboe={"heartbeat_us": 100, **oboe},
-        lines=lines,
+        lines=fault_lines(faults),
     )
     return run_oboe(path)
 

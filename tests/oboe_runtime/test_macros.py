@@ -24,6 +24,8 @@ PREAMBLE = """
 #define WORKING_CHIPS 3
 #define TICK_STEPS 100
 #define TICKS_PER_HEARTBEAT 5
+#define CALL_TICKS 20
+#define CALL_TICK_STEPS 100
 .reg buffers @self @home @number @buffers @work_ring @egress descriptor packet_at flow verdict
 .reg self length bundle entry place
 .sig got, written, put_done, a_signal
@@ -51,7 +53,8 @@ immed[@down, 0]
 immed[@caller, 0]
 immed[@first_reply, 0]
 """
-ARGUMENTS = {"DROP": "end#", "DOWN": "end#", "SIGNAL": "a_signal", "OPERATION": "3", "POLL": "end#", "STALE": "end#"}
+LABELS = ("DROP", "DOWN", "POLL", "STALE", "GIVEN_UP", "NOT", "KNOWN", "NONE")
+ARGUMENTS = {"SIGNAL": "a_signal", "OPERATION": "3", **dict.fromkeys(LABELS, "end#")}
 OF_A_STAGE = {"receive.uc", "transmit.uc", "ordered.uc", "worker.uc"}
 """Their macros use what stands before them; ordered.uc has the names of pinned.uc."""
 

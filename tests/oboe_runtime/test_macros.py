@@ -133,6 +133,22 @@ def applied(include: str, body: str, records: list[list[int]], *, results: int) 
     return [flat[n : n + results] for n in range(0, len(flat), results)]
 
 
+def test_a_record_is_stale_beyond_its_time_out() -> None:
+    """Not at the time-out, one step of the clock behind it."""
+    timeout = DEFINES["FLOW_TIMEOUT"]
+    body = """
+immed[out0, 0]
+flow_timeout(in0, stale#)
+br[judged#]
+stale#:
+immed[out0, 1]
+judged#:
+"""
+    ages = [0, timeout - 1, timeout, timeout + 1, 1 << 31]
+    got = applied("oboe/flow_table.uc", body, [[age] for age in ages], results=1)
+    assert [stale for (stale,) in got] == [int(age > timeout) for age in ages]
+
+
 def test_canonical_keys() -> None:
     """By address, then by port; of equal endpoints nothing changes. Unsigned, at the edges too."""
     draw = random.Random(4)

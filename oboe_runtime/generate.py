@@ -17,6 +17,7 @@ from oboe_runtime.replicas import (
     apply_replica,
     control_structures,
     master_of,
+    push_all,
     push_entry,
     versioned_read,
     versioned_states,
@@ -62,8 +63,11 @@ def worker_text(declaration: Declaration, *, order: str, chips: int) -> str:
 
 def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
     """The program of control, with the strict operations in its server."""
-    lines = ['#include "builtin:oboe/structures.uc"']
     served = served_operations(declaration, chips=chips)
+    replicated = [state for state in declaration.states if state.category == "read_mostly"]
+    updated = chips > 1 and any(operation.updates for state in replicated for operation in state.operations)
+    lines = [f"#define RESYNC_FIRST {len(served)}"] if updated else []
+    lines += ['#include "builtin:oboe/structures.uc"']
     versioned = versioned_states(declaration)
     for state in declaration.states:
         if state in versioned:
@@ -76,17 +80,19 @@ def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
         lines += _inline(master_of(state) if state in versioned else of, operation)
     names = [f"{kind}{number}" for kind in ("input", "output") for number in range(MOST_OPERANDS)]
     lines.append(f"#macro serve_operation(operation, entry, {', '.join(names)})")
-    if len(served) > 1:
-        labels = [f"to_{number}#" for number in range(len(served))]
+    resynced = list(enumerate(replicated, start=len(served))) if updated else []
+    if len(served) + len(resynced) > 1:
+        labels = [f"to_{number}#" for number in range(len(served) + len(resynced))]
         lines += [f"jump[operation, to_0#], targets[{', '.join(labels)}]"]
         lines += [f"{label}: br[do_{number}#]" for number, label in enumerate(labels)]
-    replicated = [state for state in declaration.states if state.category == "read_mostly"]
     for number, (state, operation) in enumerate(served):
         operands = [*names[: len(operation.inputs)], *names[MOST_OPERANDS:][: len(operation.outputs)]]
         lines += [f"do_{number}#:", f"{operation.name}({', '.join(['entry', *operands])})"]
         if state in replicated:
             lines += push_entry(replicated.index(state), state, chips=chips)
         lines.append("br[done#]")
+    for number, state in resynced:
+        lines += [f"do_{number}#:", *push_all(replicated.index(state), state, chips=chips), "br[done#]"]
     lines += ["done#:", "#endm"]
     lines += apply_replica(replicated)
     return "\n".join([*lines, '#include "builtin:oboe/control.uc"', ""])

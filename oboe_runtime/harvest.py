@@ -132,4 +132,8 @@ def _commits(result: RunResult, oboe: OboeConfig) -> list[Commit] | None:
     used = int(np.count_nonzero(log[:, 0]))
     if used == len(log):
         return None
-    return [Commit(operations[row[0] - 1], row[1], (row[2], row[3], row[4], row[5])) for row in log[:used].tolist()]
+    return [
+        Commit(operations[number - 1], entry, (in0, in1, in2, in3))
+        for number, entry, in0, in1, in2, in3 in log[:used, :6].tolist()
+        if number <= len(operations)  # behind them: a replica was brought up to date
+    ]

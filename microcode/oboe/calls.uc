@@ -216,6 +216,16 @@ next#:
     bge[each#]
     br[tick#]
 given_up#:
+#ifdef RESYNC_FIRST
+    alu[--, 0xF, AND, caller]           // a call of control itself: it will ask once more
+    bne[told#]
+.begin
+.reg state
+    alu[state, --, B, *l$index0[1]]
+    note_gap(state)
+.end
+told#:
+#endif
     state_add[oboe_counters, EVENT_CALL_GIVEN_UP, 0, 1]
     answer(caller, 1, zero, zero, zero, zero)
     br[next#]
@@ -228,6 +238,9 @@ given_up#:
     alu[chip, --, B, @home]
 look#:
     sleep_steps(TICK_STEPS)
+#ifdef RESYNC_FIRST
+    ask_for_gaps()
+#endif
     alu[--, --, B, @calls_due]
     beq[look#]
     immed[@calls_due, 0]

@@ -6,7 +6,7 @@
 //   2   merges the partials of commutative states, period by period
 //   3   answers for the channels, and watches them
 //   4   counts the time of calls, and tells callers whose home does not answer
-//   5   sends calls again that were not answered in time
+//   5   sends calls again that were not answered in time, and asks for what replicas have missed
 //
 // The operations stand before this file in the program, with the macros serve_operation and apply_replica.
 
@@ -15,6 +15,9 @@
 #include "../lib/identity.uc"
 
 .reg @self @home
+#ifdef RESYNC_FIRST
+.reg @own_caller                        // longword 0 of a request of this microengine, signal 0
+#endif
 .reg buffers
 .sig got, written, put_done
 
@@ -31,12 +34,28 @@
     immed[@sending, 0]
     immed[@calls_due, 0]
 #endif
+#ifdef RESYNC_FIRST
+    immed[@gaps, 0]
+#endif
 .begin
 .state_xfer identity[4] chip_identity
     state_read[identity, chip_identity, 0, 0, 4]
     alu[@self, --, B, identity[IDENTITY_CHIP]]
     alu[@home, --, B, identity[IDENTITY_HOME]]
 .end
+#ifdef RESYNC_FIRST
+.begin
+.reg engine context value cluster
+    identify(engine, context)
+    alu_shf[cluster, 1, AND, engine, >>2]
+    alu_shf[value, 3, AND, engine, >>0]
+    alu_shf[value, value, OR, cluster, <<4]
+    alu_shf[value, --, B, value, <<7]
+    alu[cluster, --, B, @self]
+    alu_shf[value, value, OR, cluster, <<24]
+    alu[@own_caller, --, B, value]
+.end
+#endif
     state_base[buffers, packet_buffers]
 #ifdef STRICT_LOG
     immed[@logged, 0]

@@ -25,10 +25,10 @@
 #endm
 
 // Give a caller of this chip what its operation returned, and wake it.
-//   in_caller    register: longword 0 of the request
+//   in_caller    register: longword 0 of the request; signal 0: it does not sleep
 //   STATUS       0, or 1: the home does not answer
 //   in_output0 .. in_output3  registers
-//   cycles       15, and a write
+//   cycles       17, and a write
 #macro answer(in_caller, STATUS, in_output0, in_output1, in_output2, in_output3)
 .begin
 .reg number part
@@ -40,9 +40,12 @@
     alu[reply[3], --, B, in_output2]
     alu[reply[4], --, B, in_output3]
     state_write[reply, replies, number, 0, 5]
+    alu[--, 0xF, AND, in_caller]
+    beq[given#]
     alu_shf[part, --, B, in_caller, <<20]
     alu_shf[part, --, B, part, >>20]
     cap[fast_wr, alu, INTERTHREAD_SIG]
+given#:
 .end
 #endm
 

@@ -25,8 +25,9 @@ PREAMBLE = """
 #define TICK_STEPS 100
 #define TICKS_PER_HEARTBEAT 5
 #define CALL_TICKS 20
+#define RESYNC_FIRST 2
 #define CALL_TICK_STEPS 100
-.reg buffers @self @home @number @buffers @work_ring @egress descriptor packet_at flow verdict
+.reg buffers @self @home @own_caller @number @buffers @work_ring @egress descriptor packet_at flow verdict
 .reg self length bundle entry place
 .sig got, written, put_done, a_signal
 #include "oboe/structures.uc"
@@ -34,6 +35,7 @@ PREAMBLE = """
 #include "oboe/message.uc"
 #include "oboe/request.uc"
 #include "oboe/send.uc"
+#include "oboe/replica.uc"
 #include "oboe/scan.uc"
 #include "oboe/pinned.uc"
 #macro service_evict()
@@ -50,6 +52,8 @@ immed[@number, 0]
 immed[@scan_time, 0]
 immed[@scan_bucket, 0]
 immed[@down, 0]
+immed[@gaps, 0]
+immed[@own_caller, 0]
 immed[@caller, 0]
 immed[@first_reply, 0]
 """

@@ -13,7 +13,6 @@ from ixp_emu.cluster.schema import FileName, Name, PortNumber, Symbol
 from oboe_runtime.declaration import Declaration, check_periods, read_declaration
 from oboe_runtime.faults import BEHIND_CHANNEL, Fault
 from oboe_runtime.layout import CALL_TICK_US, CHIPS, LINK_BITS_PER_S
-from oboe_runtime.merging import check_merges
 from oboe_runtime.replicas import check_replicas
 
 __all__ = ["PROGRAMS", "OboeConfig", "read_config"]
@@ -116,7 +115,6 @@ def read_config(config: ClusterConfig) -> OboeConfig:
     declaration = read_declaration(directory, categories=table.categories, options=table.options)
     check_replicas(declaration)
     check_periods(declaration, chips=len(workers), link_bits_per_s=LINK_BITS_PER_S)
-    check_merges(declaration)
     for index, fault in enumerate(table.fault):
         if fault.chip not in config.chips:
             raise source.error(

@@ -27,7 +27,7 @@ from oboe_runtime.layout import (
     chip_bits,
     slices_per_chip,
 )
-from oboe_runtime.merging import merged_states
+from oboe_runtime.merging import merged_contents, merged_states
 from oboe_runtime.oracle import Oracle, load_oracle
 from oboe_runtime.replicas import versioned_contents, versioned_states
 
@@ -88,6 +88,7 @@ class ChipService:
             "bundle_slices": bundles.slices(self._chip),
             "worker_circle": worker_circle(config.chips[self._chip].engines.get("worker", ())),
             **contents,
+            **merged_contents(oboe.declaration, contents, chips=len(oboe.workers)),
             **versioned_contents(oboe.declaration, contents),
         }
 

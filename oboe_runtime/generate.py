@@ -11,7 +11,15 @@ from collections.abc import Iterator
 
 from oboe_runtime.declaration import Declaration, EntryAccess, Operation, State, entry_access
 from oboe_runtime.layout import BUNDLES
-from oboe_runtime.merging import control_macros, merged_access, merged_states, totals_of, worker_structures
+from oboe_runtime.merging import (
+    control_macros,
+    merge_at,
+    merge_macros,
+    merged_access,
+    merged_states,
+    totals_of,
+    worker_structures,
+)
 from oboe_runtime.operations import MOST_OPERANDS
 from oboe_runtime.replicas import (
     apply_replica,
@@ -42,6 +50,7 @@ def worker_text(declaration: Declaration, *, order: str, chips: int) -> str:
             f'#error "state {merged[0].name} is commutative on {chips} chips: it needs a microengine for control"'
         ]
         lines += ["#endif", '#include "builtin:oboe/epoch.uc"']
+    lines += merge_macros(declaration)
     versioned = versioned_states(declaration)
     for state in declaration.states:
         if state in merged:
@@ -67,7 +76,7 @@ def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
     replicated = [state for state in declaration.states if state.category == "read_mostly"]
     updated = chips > 1 and any(operation.updates for state in replicated for operation in state.operations)
     lines = [f"#define RESYNC_FIRST {len(served)}"] if updated else []
-    lines += ['#include "builtin:oboe/structures.uc"']
+    lines += ['#include "builtin:oboe/structures.uc"', *merge_macros(declaration)]
     versioned = versioned_states(declaration)
     for state in declaration.states:
         if state in versioned:
@@ -211,11 +220,8 @@ def _stub(state: State, operation: Operation, number: int) -> Iterator[str]:
 def _access(state: State, access: EntryAccess, entry: str) -> Iterator[str]:
     """An entry access by the placement-neutral forms of the assembler."""
     size = len(access.registers)
-    if access.kind == "merge" and state.merge == "add":
-        yield f"state_add[{state.name}, {entry}, {access.word}, {access.registers[0]}]"
-        return
     if access.kind == "merge":
-        yield from _combine(state, entry, access)
+        yield from merge_at(state, access, entry, alone=state.category != "commutative")
         return
     move = f"[block__, {state.name}, {entry}, {access.word}, {size}]"
     yield ".begin"
@@ -227,20 +233,3 @@ def _access(state: State, access: EntryAccess, entry: str) -> Iterator[str]:
         yield f"state_read{move}"
         yield from (f"alu[{register}, --, B, block__[{n}]]" for n, register in enumerate(access.registers))
     yield ".end"
-
-
-def _combine(state: State, entry: str, access: EntryAccess) -> Iterator[str]:
-    """A merge that no command does: read, combine, write; right where one context at a time is at the entry."""
-    register = access.registers[0]
-    move = f"[block__, {state.name}, {entry}, {access.word}, 1]"
-    yield from (".begin", f".state_xfer block__[1] {state.name}", ".reg old__")
-    yield from (f"state_read{move}", "alu[old__, --, B, block__[0]]")
-    if state.merge == "or":
-        yield f"alu[block__[0], old__, OR, {register}]"
-    else:
-        kept, other = ("old__", register) if state.merge == "max" else (register, "old__")
-        yield from (f"alu[--, {kept}, -, {other}]", "bhs[kept__#]", f"alu[block__[0], --, B, {register}]")
-        yield f"state_write{move}"
-        yield from ("kept__#:", ".end")
-        return
-    yield from (f"state_write{move}", ".end")

@@ -3,8 +3,8 @@
 The master is at the home. An entry of one longword is replaced at once: the master is the home's own replica. Longer
 ones lie in versions: NAME_at says which element of NAME holds an entry; an update writes a spare element, then changes
 NAME_at; the old element becomes a spare, used again when no packet can be reading it any more. The master of such a
-state is NAME_master. Each state has a version number, which counts the updates: a replica that finds one missing asks the
-home, which then sends all entries, each as an update. docs/oboe.md, section 4.
+state is NAME_master. Each state has a version number, which counts the updates: a replica that finds one missing asks
+the home, which then sends all entries, each as an update. docs/oboe.md, section 4.
 """
 
 from __future__ import annotations

@@ -44,6 +44,7 @@ PREAMBLE = """
 #endm
 #include "oboe/packet.uc"
 #include "oboe/flow_table.uc"
+#include "oboe/combine.uc"
 immed[packet_at, 0]
 immed[descriptor, 0]
 immed[@buffers, 0]

@@ -200,7 +200,7 @@ def test_without_a_gap_nothing_is_asked(tmp_path: Path) -> None:
 
 
 def test_entries_of_several_longwords_are_brought_up_to_date_too(tmp_path: Path) -> None:
-    """Of 50 updates the first ten are lost at n1; it is asked for all eight entries amid the others, and none is torn."""
+    """Of 50 updates the first ten are lost at n1; all eight entries come amid the others, and none is torn."""
     faults = [BEHIND | {"at_cycle": 1_000, "chip": "n1", "message": "REPLICA", "count": 10}]
     done = run_pairs(tmp_path, 2, lines=fault_lines(faults))
     assert done.result.fault is None and done.result.lost == {}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.errors import InputError
 from oboe_runtime.config import OboeConfig
-from oboe_runtime.layout import BUNDLES, CHIPS
+from oboe_runtime.layout import BUNDLES, CHIPS, MOST_HEIRS
 
 __all__ = ["BundleTable", "Owner", "chip_identity", "chip_routes", "worker_circle"]
 
@@ -50,6 +50,27 @@ class BundleTable:
         return np.array(
             [owner.worker << _WORKER_SHIFT | number[owner.chip] << _CHIP_SHIFT for owner in self.owners], np.uint32
         )
+
+    def heirs(self) -> npt.NDArray[np.uint32]:
+        """``bundle_heirs``: for each bundle the chips that take it over, one after the other; four bits each.
+
+        The bundles of a chip are dealt out over the others in turn, to those that have fewer first.
+        """
+        number = {name: index for index, name in enumerate(self._config.chips)}
+        owned = {chip: sum(owner.chip == chip for owner in self.owners) for chip in self._config.workers}
+        lists = np.zeros(BUNDLES, np.uint32)
+        dealt = dict.fromkeys(owned, 0)
+        for bundle, owner in enumerate(self.owners):
+            others = sorted((chip for chip in owned if chip != owner.chip), key=owned.__getitem__)
+            first = dealt[owner.chip] % len(others) if others else 0
+            dealt[owner.chip] += 1
+            chips = [*others[first:], *others[:first], *[owner.chip] * MOST_HEIRS][:MOST_HEIRS]
+            lists[bundle] = sum(number[chip] << 4 * place for place, chip in enumerate(chips))
+        return lists
+
+    def free_slice(self, chip: str) -> npt.NDArray[np.uint32]:
+        """``free_slice``: the first slice of a chip that no bundle has."""
+        return np.array([sum(owner.chip == chip for owner in self.owners)], np.uint32)
 
     def slices(self, chip: str) -> npt.NDArray[np.uint32]:
         """``bundle_slices`` of a chip; 0 for bundles that live elsewhere."""

@@ -85,6 +85,13 @@ def expect(
     rows = np.array(kept, np.int64)
     order = np.argsort(rows, kind="stable")
     digests = Frames.from_bytes(leaving).digests()
+    stopping = [fault.chip for fault in oboe.faults if fault.kind == "chip_stop" and fault.chip in oboe.workers]
+    numbers = {chip: port_numbers[Port(chip, number)] for chip, number in oboe.egress.items()}
+    allowed = dict(drops)
+    for heir in oboe.workers:  # which may have to drop what the chips that stop would have dropped
+        for (chip, reason), count in drops.items():
+            if chip in stopping and chip != heir:
+                allowed[heir, reason] = allowed.get((heir, reason), 0) + count
     expectation = Expectation(
         ExpectedFrames(
             digest=digests[order],
@@ -92,7 +99,8 @@ def expect(
             flow=frames.flow[rows[order]],
             input=rows[order],
         ),
-        drops,
+        allowed,
         {},
+        {numbers[heir]: [numbers[chip] for chip in stopping if chip != heir] for heir in oboe.workers if stopping},
     )
     return expectation, owners

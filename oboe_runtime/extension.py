@@ -86,6 +86,8 @@ class ChipService:
             "chip_routes": chip_routes(config, oboe, self._chip),
             "bundle_table": bundles.entries(),
             "bundle_slices": bundles.slices(self._chip),
+            "bundle_heirs": bundles.heirs(),
+            "free_slice": bundles.free_slice(self._chip),
             "worker_circle": worker_circle(config.chips[self._chip].engines.get("worker", ())),
             **contents,
             **merged_contents(oboe.declaration, contents, chips=len(oboe.workers)),

@@ -11,6 +11,7 @@ __all__ = [
     "LINK_BITS_PER_S",
     "MALFORMED_REASONS",
     "MESSAGE_TYPES",
+    "MOST_HEIRS",
     "PATH_REASONS",
     "RECORDS_PER_SLICE",
     "TICK_US",
@@ -23,6 +24,8 @@ __all__ = [
 CHIPS = 16
 """Most chips of a cluster."""
 BUNDLES = 1 << 10
+MOST_HEIRS = 8
+"""Chips that may take over a bundle, one after the other."""
 RECORDS_PER_SLICE = 64
 """16 buckets of 4."""
 TIMESTAMP_CYCLES = 16
@@ -63,6 +66,8 @@ EVENTS = (
     "call_repeated",
     "call_stale",
     "reply_late",
+    "bundle_restarted",
+    "bundle_no_slice",
 )
 """What `oboe_counters` counts behind the reasons: docs/oboe.md, sections 4 and 7."""
 

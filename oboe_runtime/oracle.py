@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,5 +96,6 @@ def _module(directory: str) -> ModuleType | None:
     specification = importlib.util.spec_from_file_location(f"_oboe_oracle_{path.parent.name}", path)
     assert specification is not None and specification.loader is not None
     module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module  # dataclasses look their module up there
     specification.loader.exec_module(module)
     return module

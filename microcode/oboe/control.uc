@@ -7,6 +7,7 @@
 //   3   answers for the channels, and watches them
 //   4   counts the time of calls, and tells callers whose home does not answer
 //   5   sends calls again that were not answered in time, and asks for what replicas have missed
+//   6   lets bundles of chips that are down begin again
 //
 // The operations stand before this file in the program, with the macros serve_operation and apply_replica.
 
@@ -27,6 +28,9 @@
 #include "replica.uc"
 #ifdef MERGING
 #include "merge.uc"
+#endif
+#if (CHIPS > 1)
+#include "restart.uc"
 #endif
 
 #if (CHIPS > 1)
@@ -71,6 +75,7 @@
     br=ctx[3, channels#]
     br=ctx[4, call_timer#]
     br=ctx[5, call_repeats#]
+    br=ctx[6, restarts#]
 #endif
     ctx_arb[kill]
 
@@ -317,4 +322,9 @@ call_timer#:
     call_timer_task()
 call_repeats#:
     call_repeat_task()
+
+// --- bundles ---------------------------------------------------------------------------------------------------------
+
+restarts#:
+    restart_task()
 #endif

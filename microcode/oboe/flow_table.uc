@@ -19,7 +19,6 @@
 #else
 .structure flow_table element_bytes=32 count=(SLICES << SLICE_BITS) align=32 access=read,write sharing=chip
 #endif
-.structure bundle_slices element_bytes=4 count=(1 << BUNDLE_BITS) align=8 access=read sharing=chip
 
 // The key as classify left it in the prefix. Uses packet_at of the worker.
 //   out_protocol   register: RECORD_LIVE and the protocol, as a record's first longword

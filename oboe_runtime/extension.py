@@ -28,7 +28,7 @@ from oboe_runtime.layout import (
     slices_per_chip,
 )
 from oboe_runtime.merging import merged_contents, merged_states
-from oboe_runtime.oracle import Oracle, load_oracle
+from oboe_runtime.oracle import Arrival, Oracle, load_oracle
 from oboe_runtime.replicas import versioned_contents, versioned_states
 
 if TYPE_CHECKING:
@@ -112,7 +112,6 @@ class OboeCluster:
         self.oboe = oboe
         self.bundles = BundleTable(oboe)
         khz = config.hardware["me_clock_khz"]
-        self._owners: list[str | None] = []
         self._stopped = StoppedChips(
             oboe.faults,
             oboe,
@@ -188,9 +187,9 @@ class OboeCluster:
         """What must become of the offered frames."""
         from oboe_runtime.expectation import expect
 
-        self._one_port = len(into) == 1
+        self._frames, self._into = frames, into
         self._shown = load_oracle(self.oboe.declaration)
-        expectation, self._owners = expect(self.oboe, self.bundles, self._shown, frames, into, port_numbers)
+        expectation, self.offered = expect(self.oboe, self.bundles, self._shown, frames, into, port_numbers)
         return expectation
 
     def actions(self) -> Mapping[int, Callable[[ClusterRun], None]]:
@@ -199,7 +198,7 @@ class OboeCluster:
 
     def losses(self, run: ClusterRun) -> Mapping[str, int]:
         """What is lost in chips that have stopped."""
-        return self._stopped.losses(run, self._owners)
+        return self._stopped.losses(run, self.offered.owners)
 
     def settled(self, run: ClusterRun) -> bool:
         """Whether every line of partials that was sent has been added to the totals."""
@@ -237,16 +236,32 @@ class OboeCluster:
         return Verdict(report, fault)
 
     def _differences(self, result: RunResult) -> list[str] | None:
-        """What the oracle finds wrong.
-
-        None where it cannot judge: not all packets were worked on, or records were given up, of which it knows nothing.
-        """
-        given_up = {"expired", "evicted", "refused"}
-        counted = {event for events in result.events.values() for event in events}
-        known = {*MALFORMED_REASONS, *self.oboe.declaration.drops}
-        if not result.complete or result.fault or given_up & counted or not known >= set(result.lost):
-            return None
+        """What the oracle finds wrong; None where it cannot judge."""
+        from oboe_runtime.expectation import arrivals
         from oboe_runtime.harvest import observe
+        from oboe_runtime.judge import GIVEN_UP, judge_run, unreplayable, worked_on
 
-        in_order = self._one_port and len(self.oboe.workers) == 1 and self.oboe.order == "ordered"
-        return self._shown.differences(observe(result, self.oboe, self.bundles, in_order=in_order))
+        declaration = self.oboe.declaration
+        if unreplayable(result, self.offered.dropped, declaration.drops):
+            return None
+        stopped = self._stopped.chips
+        events: dict[str, int] = {}
+        for chip, counted in result.events.items():
+            for event, count in counted.items() if chip not in stopped else ():
+                events[event] = events.get(event, 0) + count
+        in_order = len(self._into) == 1 and len(self.oboe.workers) == 1 and self.oboe.order == "ordered"
+        observed = observe(result, self.oboe, self.bundles, in_order=in_order, stopped=stopped)
+        begun_anew = bool(stopped) or not events.keys().isdisjoint(GIVEN_UP)
+        if not begun_anew and set(result.lost) <= {*MALFORMED_REASONS, *declaration.drops}:
+            return self._shown.differences(observed)
+        symmetric = declaration.flow_key == "symmetric"
+        return judge_run(
+            observed,
+            lambda: ((n, one) for n, one in arrivals(self.oboe, self._frames, self._into) if isinstance(one, Arrival)),
+            worked_on(result, self.offered.dropped),
+            lambda: load_oracle(declaration),
+            events=events,
+            begun_anew=begun_anew,
+            entries_known=not stopped and "refused" not in events,
+            canonical=(lambda flow: flow.sorted()) if symmetric else (lambda flow: flow),
+        )

@@ -113,6 +113,11 @@ class StoppedChips:
             reset_engine(run.machine.chips[run.machine.index_of[chip]], engine)
 
     @property
+    def chips(self) -> frozenset[str]:
+        """Those that have stopped."""
+        return frozenset(self._flows)
+
+    @property
     def flows_lost(self) -> int:
         """Live records of the chips that have stopped, when they did."""
         return sum(self._flows.values())

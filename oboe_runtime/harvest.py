@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,11 +66,13 @@ def live_flows(machine: Machine, images: Mapping[str, ChipImage], chip: str) -> 
     return found
 
 
-def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable, *, in_order: bool) -> Observed:
-    """The states of the service as its oracle judges them."""
+def observe(
+    result: RunResult, oboe: OboeConfig, bundles: BundleTable, *, in_order: bool, stopped: Collection[str] = ()
+) -> Observed:
+    """The states of the service as its oracle judges them; without the records of chips that have stopped."""
     flows: dict[str, dict[Tuple, list[int]]] = {}
     entries: dict[str, Words] = {}
-    records = {chip: live_flows(result.machine, result.images, chip) for chip in oboe.workers}
+    records = {chip: live_flows(result.machine, result.images, chip) for chip in oboe.workers if chip not in stopped}
     for state in oboe.declaration.states:
         if state.entries is None:
             flows[state.name] = {}
@@ -84,7 +86,7 @@ def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable, *, in_ord
             words = _entries(result, oboe, bundles, state)
             if words is not None:
                 entries[state.name] = words[:, : state.words]
-    return Observed(flows, entries, _commits(result, oboe), in_order)
+    return Observed(flows, entries, _commits(result, oboe), in_order, sum(map(len, records.values())))
 
 
 def _entries(result: RunResult, oboe: OboeConfig, bundles: BundleTable, state: State) -> Words | None:

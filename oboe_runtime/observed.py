@@ -37,6 +37,7 @@ class Observed:
         flows: per_flow state -> canonical key -> the longwords of the flow's entry.
         entries: other states -> entries x words, the partials of all chips merged.
         commits: what the home's server did, in its order, if the whole of it was written down.
+        records: live records of flows.
         in_order: whether operations of different flows were done in the order in which the oracle was shown packets.
     """
 
@@ -44,6 +45,7 @@ class Observed:
     entries: Mapping[str, npt.NDArray[np.uint32]] = field(default_factory=dict)
     commits: Sequence[Commit] | None = None
     in_order: bool = False
+    records: int = 0
 
 
 def differing_flows(

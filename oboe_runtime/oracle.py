@@ -13,17 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from ixp_emu.assembler.source_files import BUILTIN
-from microcode.services.packet import Packet
+from microcode.services.packet import Packet, Tuple
 from oboe_runtime.declaration import Declaration
 from oboe_runtime.observed import Observed
 
-__all__ = ["Arrival", "Oracle", "Treatment", "load_oracle"]
+__all__ = ["Arrival", "ForgettingOracle", "Oracle", "Treatment", "load_oracle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,14 @@ class Oracle(Protocol):
 
     def differences(self, observed: Observed) -> list[str]:
         """What the states hold behind all packets and must not, in words."""
+
+
+@runtime_checkable
+class ForgettingOracle(Oracle, Protocol):
+    """An oracle that can judge records although some were given up."""
+
+    def forget(self, flow: Tuple) -> None:
+        """The record of a flow, named by its canonical key, was given up: its per_flow states are as if it were new."""
 
 
 class _Passing:

@@ -67,7 +67,7 @@ def test_a_packet_lost_between_chips_is_counted(tmp_path: Path) -> None:
     fault = {"kind": "drop_message", "at_cycle": 300_000, "chip": "n1", "message": "DISPATCH", "count": 7}
     done = run_with_faults(tmp_path, [fault], chips=2, options={"sketch_cells": 256})
     assert done.result.fault is None and done.result.lost == {"lost_on_purpose": 7}
-    assert done.result.delivered == PACKETS - 7
+    assert done.result.delivered == PACKETS - 7 and done.result.extensions["oboe"]["states_judged"]
 
 
 def test_lost_partials_come_again(tmp_path: Path) -> None:
@@ -150,10 +150,11 @@ def test_a_chip_stops(tmp_path: Path, order: str) -> None:
     assert result.extensions["oboe"]["flows_lost"] == len(done.records("n2")) > 0
     assert assert_restarted(done, {2}, 3) == 0
     ingress = np.array([done.run.into[port].chip for port in done.run.frames.port])
-    owners = np.array(done.run.extensions["oboe"]._owners)  # type: ignore[attr-defined]
+    owners = np.array(done.run.extensions["oboe"].offered.owners)  # type: ignore[attr-defined]
     spared = (ingress != "n2") & ((owners != "n2") | noticed(done, STOP_CYCLE))
     left = np.zeros(PACKETS, bool)
     left[done.run.expectation.frames.input[result.egress.left_at != NOT_DELIVERED]] = True
+    assert result.extensions["oboe"]["states_judged"]  # the records of the chips that are up
     assert np.count_nonzero(spared & (owners == "n2")) > 10
     assert left[spared].all()
 

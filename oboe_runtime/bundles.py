@@ -11,11 +11,10 @@ import numpy.typing as npt
 from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.errors import InputError
 from oboe_runtime.config import OboeConfig
-from oboe_runtime.layout import BUNDLES, CHIPS, MOST_HEIRS
+from oboe_runtime.layout import BUNDLES, CHIPS, MOST_HEIRS, BundleEntry, BundleState
 
 __all__ = ["BundleTable", "Owner", "chip_identity", "chip_routes", "worker_circle"]
 
-_WORKER_SHIFT, _CHIP_SHIFT = 24, 16
 _STATION = 0x0200_0000
 """Upper four bytes of every MAC address."""
 
@@ -47,9 +46,8 @@ class BundleTable:
     def entries(self) -> npt.NDArray[np.uint32]:
         """``bundle_table``: state, worker, chip, epoch; all NORMAL in epoch 0."""
         number = {name: index for index, name in enumerate(self._config.chips)}
-        return np.array(
-            [owner.worker << _WORKER_SHIFT | number[owner.chip] << _CHIP_SHIFT for owner in self.owners], np.uint32
-        )
+        entries = [BundleEntry(BundleState.NORMAL, one.worker, number[one.chip], 0) for one in self.owners]
+        return np.array([entry.word() for entry in entries], np.uint32)
 
     def heirs(self) -> npt.NDArray[np.uint32]:
         """``bundle_heirs``: for each bundle the chips that take it over, one after the other; four bits each.

@@ -14,8 +14,18 @@ from ixp_emu.errors import InputError
 from oboe_runtime.config import OboeConfig, read_config
 from oboe_runtime.declaration import EntryAccess, Operation, State, read_declaration
 from oboe_runtime.extension import OboeCluster
+from oboe_runtime.layout import RESERVED
 
-__all__ = ["Explanation", "OperationRow", "RegisterRow", "StateRow", "access_cycles", "explain", "operation_cycles"]
+__all__ = [
+    "Explanation",
+    "OperationRow",
+    "RegisterRow",
+    "ReservedRow",
+    "StateRow",
+    "access_cycles",
+    "explain",
+    "operation_cycles",
+]
 
 _BARE = "builtin:services/bare"
 _GENERAL = 32  # general registers of one of eight contexts, both banks
@@ -86,6 +96,21 @@ class RegisterRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservedRow:
+    """Memory that nothing uses yet.
+
+    Attributes:
+        memory: where it lies; several where chips differ.
+        bytes: on each chip.
+    """
+
+    name: str
+    purpose: str
+    memory: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Everything `oboe explain` prints."""
 
@@ -96,6 +121,7 @@ class Explanation:
     states: tuple[StateRow, ...]
     operations: tuple[OperationRow, ...]
     registers: tuple[RegisterRow, ...]
+    reserved: tuple[ReservedRow, ...]
 
 
 def explain(file: Path, *, overrides: tuple[str, ...] = ()) -> Explanation:
@@ -124,6 +150,7 @@ def explain(file: Path, *, overrides: tuple[str, ...] = ()) -> Explanation:
         states,
         operations,
         _register_rows(config, oboe, images),
+        tuple(_reserved_row(name, purpose, images) for name, purpose in RESERVED.items()),
     )
 
 
@@ -230,6 +257,12 @@ def _round_trip_cycles(hardware: Hardware) -> int:
     """Request put and taken (8 longwords), reply written and read (4), on the home's chip."""
     moves = [("write", 8), ("read", 8), ("write", 4), ("read", 4)]
     return sum(access_cycles(hardware, "scratch", EntryAccess(kind, 0, ("",) * words)) for kind, words in moves)
+
+
+def _reserved_row(name: str, purpose: str, images: Mapping[str, ChipImage]) -> ReservedRow:
+    placed = [image.structures[name] for image in images.values()]
+    memories = dict.fromkeys(one.location.memory for one in placed)
+    return ReservedRow(name, purpose, " ".join(memories), max(one.size_bytes for one in placed))
 
 
 def _register_rows(config: ClusterConfig, oboe: OboeConfig, images: Mapping[str, ChipImage]) -> tuple[RegisterRow, ...]:

@@ -12,6 +12,7 @@
 #include "structures.uc"
 #include "headers.uc"
 #include "message.uc"
+#include "moves.uc"
 #include "faults.uc"
 #include "../lib/identity.uc"
 #include "../lib/ordered.uc"

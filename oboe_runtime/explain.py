@@ -34,6 +34,7 @@ _SIGNALS = 15
 _PARTS = ("", "_dirty", "_total")
 """What follows a state's name in the names of its structures."""
 _LOCAL_CYCLES = 5  # the index, three instructions until it holds, the access
+_ACCESS_KINDS = ("read", "write", "merge")
 _FRAME_BYTES = 64 + 8 + 12  # a request or reply on the wire, with preamble and gap
 
 
@@ -234,12 +235,28 @@ def _operation_row(
     if not placed:
         return OperationRow(state.name, operation.name, operation.updates, text, 0, None)
     cycles = max(operation_cycles(hardware, memory, operation) for memory, _ in placed.values())
+    cycles += max(_combining_cycles(hardware, memory, state, operation) for memory, _ in placed.values())
     cycles += _marking_cycles(hardware, state, operation, images)
     remote = None
     if state.category == "strict" or (state.category == "read_mostly" and operation.updates):
         cycles += _round_trip_cycles(hardware)
         remote = cycles + 2 * link_cycles if len(oboe.workers) > 1 else None
     return OperationRow(state.name, operation.name, operation.updates, text, cycles, remote)
+
+
+def _combining_cycles(hardware: Hardware, memory: str, state: State, operation: Operation) -> int:
+    """What merges take beyond an atomic command where there is none.
+
+    They read and write; where several contexts may be at the longword, they look first, take a lock and give it back.
+    """
+    merges = [access for _, access in operation.accesses() if access.kind == "merge"]
+    if state.merge in (None, "add"):
+        return 0
+    read, write, merge = (access_cycles(hardware, memory, EntryAccess(kind, 0, ("",))) for kind in _ACCESS_KINDS)
+    each = read + write - merge
+    if state.category == "commutative":
+        each += read + 2 * access_cycles(hardware, "scratch", EntryAccess("merge", 0, ("",)))
+    return len(merges) * each
 
 
 def _marking_cycles(hardware: Hardware, state: State, operation: Operation, images: Mapping[str, ChipImage]) -> int:

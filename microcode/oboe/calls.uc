@@ -217,14 +217,15 @@ next#:
     br[tick#]
 given_up#:
 #ifdef RESYNC_FIRST
-    alu[--, 0xF, AND, caller]           // a call of control itself: it will ask once more
-    bne[told#]
+    alu[--, 0xF, AND, caller]           // a call of control itself: it asks once more
+    bne[waits#]
 .begin
 .reg state
     alu[state, --, B, *l$index0[1]]
     note_gap(state)
 .end
-told#:
+    br[next#]
+waits#:
 #endif
     state_add[oboe_counters, EVENT_CALL_GIVEN_UP, 0, 1]
     answer(caller, 1, zero, zero, zero, zero)

@@ -173,7 +173,8 @@ def test_a_replica_that_misses_a_version_asks_for_the_state(tmp_path: Path, asks
     assert done.result.extensions["oboe"]["states_judged"]
     assert done.events()["replica_gap"] == 1
     assert done.events().get("call_again", 0) == min(asks_lost, 2)
-    assert done.events().get("call_given_up", 0) == (asks_lost == 3)
+    assert "call_given_up" not in done.events()  # behind three tries it asks anew
+    assert not asks_lost or done.words("n0", "drop_order")[1, 0] == 0
     for chip in ("n0", "n1"):
         assert done.words(chip, "modes")[:, 0].nonzero()[0].tolist() == [3, 5, 7]
         assert int(done.words(chip, "replica_versions")[0, 0]) == 3 + ENTRIES

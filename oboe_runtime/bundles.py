@@ -11,11 +11,10 @@ import numpy.typing as npt
 from ixp_emu.cluster.config import ClusterConfig, Port
 from ixp_emu.errors import InputError
 from oboe_runtime.config import OboeConfig
-from oboe_runtime.layout import BUNDLES, CHIPS
+from oboe_runtime.layout import BUNDLES, CHIPS, MOST_HEIRS, BundleEntry, BundleState
 
 __all__ = ["BundleTable", "Owner", "chip_identity", "chip_routes", "worker_circle"]
 
-_WORKER_SHIFT, _CHIP_SHIFT = 24, 16
 _STATION = 0x0200_0000
 """Upper four bytes of every MAC address."""
 
@@ -56,13 +55,32 @@ class BundleTable:
             number[owner.chip] if bundle % hops == 0 else 1 + (bundle // hops + bundle % hops) % len(self._config.loops)
             for bundle, owner in enumerate(self.owners)
         ]
-        return np.array(
-            [
-                owner.worker << _WORKER_SHIFT | chip << _CHIP_SHIFT
-                for owner, chip in zip(self.owners, chips, strict=True)
-            ],
-            np.uint32,
-        )
+        entries = [
+            BundleEntry(BundleState.NORMAL, owner.worker, chip, 0)
+            for owner, chip in zip(self.owners, chips, strict=True)
+        ]
+        return np.array([entry.word() for entry in entries], np.uint32)
+
+    def heirs(self) -> npt.NDArray[np.uint32]:
+        """``bundle_heirs``: for each bundle the chips that take it over, one after the other; four bits each.
+
+        The bundles of a chip are dealt out over the others in turn, to those that have fewer first.
+        """
+        number = {name: index for index, name in enumerate(self._config.chips)}
+        owned = {chip: sum(owner.chip == chip for owner in self.owners) for chip in self._config.workers}
+        lists = np.zeros(BUNDLES, np.uint32)
+        dealt = dict.fromkeys(owned, 0)
+        for bundle, owner in enumerate(self.owners):
+            others = sorted((chip for chip in owned if chip != owner.chip), key=owned.__getitem__)
+            first = dealt[owner.chip] % len(others) if others else 0
+            dealt[owner.chip] += 1
+            chips = [*others[first:], *others[:first], *[owner.chip] * MOST_HEIRS][:MOST_HEIRS]
+            lists[bundle] = sum(number[chip] << 4 * place for place, chip in enumerate(chips))
+        return lists
+
+    def free_slice(self, chip: str) -> npt.NDArray[np.uint32]:
+        """``free_slice``: the first slice of a chip that no bundle has."""
+        return np.array([sum(owner.chip == chip for owner in self.owners)], np.uint32)
 
     def slices(self, chip: str) -> npt.NDArray[np.uint32]:
         """``bundle_slices`` of a chip; 0 for bundles that live elsewhere."""

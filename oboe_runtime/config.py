@@ -11,9 +11,8 @@ from ixp_emu.cluster.config import ClusterConfig
 from ixp_emu.cluster.decode import decode, did_you_mean
 from ixp_emu.cluster.schema import FileName, Name, PortNumber, Symbol
 from oboe_runtime.declaration import Declaration, check_periods, read_declaration
-from oboe_runtime.faults import Fault
-from oboe_runtime.layout import CHIPS, LINK_BITS_PER_S
-from oboe_runtime.merging import check_merges
+from oboe_runtime.faults import BEHIND_CHANNEL, Fault
+from oboe_runtime.layout import CALL_TICK_US, CHIPS, LINK_BITS_PER_S
 from oboe_runtime.replicas import check_replicas
 
 __all__ = ["PROGRAMS", "OboeConfig", "read_config"]
@@ -40,6 +39,7 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     home: Name | None = None
     time_scale: Scale = 1000.0
     heartbeat_us: Annotated[int, Meta(ge=20, le=1_000_000)] = 1_000
+    call_timeout_us: Annotated[int, Meta(ge=CALL_TICK_US, le=1_000_000)] = 2_000
     categories: dict[Symbol, str] = {}
     fault: tuple[Fault, ...] = ()
     strict_log: Annotated[int, Meta(ge=0, le=100_000)] = 0
@@ -60,6 +60,7 @@ class OboeConfig:
         home: chip of the strict states.
         time_scale: by which the service's times are divided.
         heartbeat_us: between two heartbeats; a chip silent for five is down.
+        call_timeout_us: in which a call to another chip is answered; it is tried three times.
         faults: that are brought about.
         strict_log: so many strict operations the home writes down.
         loop_back: on one chip, packets hop as in a cluster of so many: over a cable between two of its own ports.
@@ -74,6 +75,7 @@ class OboeConfig:
     home: str
     time_scale: float
     heartbeat_us: int
+    call_timeout_us: int
     faults: tuple[Fault, ...]
     strict_log: int
     loop_back: int
@@ -119,15 +121,24 @@ def read_config(config: ClusterConfig) -> OboeConfig:
     declaration = read_declaration(directory, categories=table.categories, options=table.options)
     check_replicas(declaration)
     check_periods(declaration, chips=len(workers), link_bits_per_s=LINK_BITS_PER_S)
-    check_merges(declaration)
     for index, fault in enumerate(table.fault):
         if fault.chip not in config.chips:
             raise source.error(
                 ("oboe", "fault", index, "chip"), f'unknown chip "{fault.chip}"{did_you_mean(fault.chip, config.chips)}'
             )
+        if fault.kind == "drop_message" and fault.behind_channel and fault.message not in BEHIND_CHANNEL:
+            raise source.error(
+                ("oboe", "fault", index, "behind_channel"),
+                f"{fault.message}: only {', '.join(BEHIND_CHANNEL)} are missed where the channel has brought them",
+            )
     home = table.home or next(iter(workers))
     if home not in workers:
         raise source.error(("oboe", "home"), f'"{home}" is no chip with a worker{did_you_mean(home, workers)}')
+    for index, fault in enumerate(table.fault):
+        if fault.kind == "repeat_call" and fault.chip != home:
+            raise source.error(
+                ("oboe", "fault", index, "chip"), f'"{fault.chip}" is asked for nothing: calls come to the home, {home}'
+            )
     return OboeConfig(
         declaration,
         table.order,
@@ -137,6 +148,7 @@ def read_config(config: ClusterConfig) -> OboeConfig:
         home,
         table.time_scale,
         table.heartbeat_us,
+        table.call_timeout_us,
         table.fault,
         table.strict_log,
         table.loop_back,

@@ -14,8 +14,18 @@ from ixp_emu.errors import InputError
 from oboe_runtime.config import OboeConfig, read_config
 from oboe_runtime.declaration import EntryAccess, Operation, State, read_declaration
 from oboe_runtime.extension import OboeCluster
+from oboe_runtime.layout import RESERVED
 
-__all__ = ["Explanation", "OperationRow", "RegisterRow", "StateRow", "access_cycles", "explain", "operation_cycles"]
+__all__ = [
+    "Explanation",
+    "OperationRow",
+    "RegisterRow",
+    "ReservedRow",
+    "StateRow",
+    "access_cycles",
+    "explain",
+    "operation_cycles",
+]
 
 _BARE = "builtin:services/bare"
 _GENERAL = 32  # general registers of one of eight contexts, both banks
@@ -24,6 +34,7 @@ _SIGNALS = 15
 _PARTS = ("", "_dirty", "_total")
 """What follows a state's name in the names of its structures."""
 _LOCAL_CYCLES = 5  # the index, three instructions until it holds, the access
+_ACCESS_KINDS = ("read", "write", "merge")
 _FRAME_BYTES = 64 + 8 + 12  # a request or reply on the wire, with preamble and gap
 
 
@@ -86,6 +97,21 @@ class RegisterRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservedRow:
+    """Memory that nothing uses yet.
+
+    Attributes:
+        memory: where it lies; several where chips differ.
+        bytes: on each chip.
+    """
+
+    name: str
+    purpose: str
+    memory: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Everything `oboe explain` prints."""
 
@@ -96,6 +122,7 @@ class Explanation:
     states: tuple[StateRow, ...]
     operations: tuple[OperationRow, ...]
     registers: tuple[RegisterRow, ...]
+    reserved: tuple[ReservedRow, ...]
 
 
 def explain(file: Path, *, overrides: tuple[str, ...] = ()) -> Explanation:
@@ -124,6 +151,7 @@ def explain(file: Path, *, overrides: tuple[str, ...] = ()) -> Explanation:
         states,
         operations,
         _register_rows(config, oboe, images),
+        tuple(_reserved_row(name, purpose, images) for name, purpose in RESERVED.items()),
     )
 
 
@@ -207,12 +235,28 @@ def _operation_row(
     if not placed:
         return OperationRow(state.name, operation.name, operation.updates, text, 0, None)
     cycles = max(operation_cycles(hardware, memory, operation) for memory, _ in placed.values())
+    cycles += max(_combining_cycles(hardware, memory, state, operation) for memory, _ in placed.values())
     cycles += _marking_cycles(hardware, state, operation, images)
     remote = None
     if state.category == "strict" or (state.category == "read_mostly" and operation.updates):
         cycles += _round_trip_cycles(hardware)
         remote = cycles + 2 * link_cycles if len(oboe.workers) > 1 else None
     return OperationRow(state.name, operation.name, operation.updates, text, cycles, remote)
+
+
+def _combining_cycles(hardware: Hardware, memory: str, state: State, operation: Operation) -> int:
+    """What merges take beyond an atomic command where there is none.
+
+    They read and write; where several contexts may be at the longword, they look first, take a lock and give it back.
+    """
+    merges = [access for _, access in operation.accesses() if access.kind == "merge"]
+    if state.merge in (None, "add"):
+        return 0
+    read, write, merge = (access_cycles(hardware, memory, EntryAccess(kind, 0, ("",))) for kind in _ACCESS_KINDS)
+    each = read + write - merge
+    if state.category == "commutative":
+        each += read + 2 * access_cycles(hardware, "scratch", EntryAccess("merge", 0, ("",)))
+    return len(merges) * each
 
 
 def _marking_cycles(hardware: Hardware, state: State, operation: Operation, images: Mapping[str, ChipImage]) -> int:
@@ -230,6 +274,12 @@ def _round_trip_cycles(hardware: Hardware) -> int:
     """Request put and taken (8 longwords), reply written and read (4), on the home's chip."""
     moves = [("write", 8), ("read", 8), ("write", 4), ("read", 4)]
     return sum(access_cycles(hardware, "scratch", EntryAccess(kind, 0, ("",) * words)) for kind, words in moves)
+
+
+def _reserved_row(name: str, purpose: str, images: Mapping[str, ChipImage]) -> ReservedRow:
+    placed = [image.structures[name] for image in images.values()]
+    memories = dict.fromkeys(one.location.memory for one in placed)
+    return ReservedRow(name, purpose, " ".join(memories), max(one.size_bytes for one in placed))
 
 
 def _register_rows(config: ClusterConfig, oboe: OboeConfig, images: Mapping[str, ChipImage]) -> tuple[RegisterRow, ...]:

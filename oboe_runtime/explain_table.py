@@ -48,7 +48,10 @@ def _explanation(found: Explanation, console: Console, width: int) -> None:
     registers = _table("A worker's context", "", "Oboe alone", "with the service", "available", "left")
     for row in found.registers:
         registers.add_row(row.what, *(f"{value:,}" for value in (row.oboe, row.together, row.available, row.left)))
-    for table in (states, operations, registers):
+    reserved = _table("Reserved for moves of bundles", "structure", "memory", "bytes", "what for")
+    for place in found.reserved:
+        reserved.add_row(place.name, place.memory, f"{place.bytes:,}", place.purpose)
+    for table in (states, operations, registers, reserved):
         if table.row_count:
             console.print()
             console.print(table, width=width)

@@ -14,9 +14,10 @@ from ixp_emu.cluster.extension import Verdict
 from ixp_emu.errors import InputError
 from oboe_runtime.bundles import BundleTable, chip_identity, chip_routes, worker_circle
 from oboe_runtime.config import PROGRAMS, OboeConfig, read_config
-from oboe_runtime.faults import StoppedChips, fault_actions
+from oboe_runtime.faults import StoppedChips, fault_actions, fault_defines
 from oboe_runtime.generate import control_text, worker_text
 from oboe_runtime.layout import (
+    CALL_TICK_US,
     EVENTS,
     HASH_MULTIPLIER,
     MALFORMED_REASONS,
@@ -26,8 +27,8 @@ from oboe_runtime.layout import (
     chip_bits,
     slices_per_chip,
 )
-from oboe_runtime.merging import merged_states
-from oboe_runtime.oracle import Oracle, load_oracle
+from oboe_runtime.merging import merged_contents, merged_states
+from oboe_runtime.oracle import Arrival, Oracle, load_oracle
 from oboe_runtime.replicas import versioned_contents, versioned_states
 
 if TYPE_CHECKING:
@@ -85,8 +86,11 @@ class ChipService:
             "chip_routes": chip_routes(config, oboe, self._chip),
             "bundle_table": bundles.entries(),
             "bundle_slices": bundles.slices(self._chip),
+            "bundle_heirs": bundles.heirs(),
+            "free_slice": bundles.free_slice(self._chip),
             "worker_circle": worker_circle(config.chips[self._chip].engines.get("worker", ())),
             **contents,
+            **merged_contents(oboe.declaration, contents, chips=len(oboe.workers)),
             **versioned_contents(oboe.declaration, contents),
         }
 
@@ -108,7 +112,6 @@ class OboeCluster:
         self.oboe = oboe
         self.bundles = BundleTable(oboe)
         khz = config.hardware["me_clock_khz"]
-        self._owners: list[str | None] = []
         self._stopped = StoppedChips(
             oboe.faults,
             oboe,
@@ -137,6 +140,8 @@ class OboeCluster:
             "CHIP_BITS": chip_bits(len(self.oboe.chips)),
             "TICK_STEPS": TICK_US * self.config.hardware["me_clock_khz"] // 1000 // TIMESTAMP_CYCLES,
             "TICKS_PER_HEARTBEAT": max(1, self.oboe.heartbeat_us // TICK_US),
+            "CALL_TICK_STEPS": CALL_TICK_US * self.config.hardware["me_clock_khz"] // 1000 // TIMESTAMP_CYCLES,
+            "CALL_TICKS": self.oboe.call_timeout_us // CALL_TICK_US,
             "WORKING_CHIPS": sum(1 << self.oboe.chips.index(chip) for chip in self.oboe.workers),
             "SLICES": slices_per_chip(len(self.oboe.workers)),
             "SERVICE_DROPS": len(declaration.drops),
@@ -144,7 +149,7 @@ class OboeCluster:
             f"ORDER_{self.oboe.order.upper()}": 1,
             f"KEY_{declaration.flow_key.upper()}": 1,
             **({"LOOP_BACK": 1} if self.oboe.loops else {}),
-            **({"DROPPING": 1} if any(fault.kind == "drop_message" for fault in self.oboe.faults) else {}),
+            **fault_defines(self.oboe.faults),
             **({"STRICT_LOG": self.oboe.strict_log} if self.oboe.strict_log else {}),
             **self._merging(),
             **({"LOCKS_BUNDLES": 1} if declaration.locks_bundles else {}),
@@ -183,8 +188,9 @@ class OboeCluster:
         """What must become of the offered frames."""
         from oboe_runtime.expectation import expect
 
+        self._frames, self._into = frames, into
         self._shown = load_oracle(self.oboe.declaration)
-        expectation, self._owners = expect(self.oboe, self.bundles, self._shown, frames, into, port_numbers)
+        expectation, self.offered = expect(self.oboe, self.bundles, self._shown, frames, into, port_numbers)
         return expectation
 
     def actions(self) -> Mapping[int, Callable[[ClusterRun], None]]:
@@ -193,7 +199,7 @@ class OboeCluster:
 
     def losses(self, run: ClusterRun) -> Mapping[str, int]:
         """What is lost in chips that have stopped."""
-        return self._stopped.losses(run, self._owners)
+        return self._stopped.losses(run, self.offered.owners)
 
     def settled(self, run: ClusterRun) -> bool:
         """Whether every line of partials that was sent has been added to the totals."""
@@ -231,15 +237,31 @@ class OboeCluster:
         return Verdict(report, fault)
 
     def _differences(self, result: RunResult) -> list[str] | None:
-        """What the oracle finds wrong.
-
-        None where it cannot judge: not all packets were worked on, or records were given up, of which it knows nothing.
-        """
-        given_up = {"expired", "evicted", "refused"}
-        counted = {event for events in result.events.values() for event in events}
-        known = {*MALFORMED_REASONS, *self.oboe.declaration.drops}
-        if not result.complete or result.fault or given_up & counted or not known >= set(result.lost):
-            return None
+        """What the oracle finds wrong; None where it cannot judge."""
+        from oboe_runtime.expectation import arrivals
         from oboe_runtime.harvest import observe
+        from oboe_runtime.judge import GIVEN_UP, judge_run, unreplayable, worked_on
 
-        return self._shown.differences(observe(result, self.oboe, self.bundles))
+        declaration = self.oboe.declaration
+        if unreplayable(result, self.offered.dropped, declaration.drops):
+            return None
+        stopped = self._stopped.chips
+        events: dict[str, int] = {}
+        for chip, counted in result.events.items():
+            for event, count in counted.items() if chip not in stopped else ():
+                events[event] = events.get(event, 0) + count
+        observed = observe(result, self.oboe, self.bundles, stopped=stopped)
+        begun_anew = bool(stopped) or not events.keys().isdisjoint(GIVEN_UP)
+        if not begun_anew and set(result.lost) <= {*MALFORMED_REASONS, *declaration.drops}:
+            return self._shown.differences(observed)
+        symmetric = declaration.flow_key == "symmetric"
+        return judge_run(
+            observed,
+            lambda: ((n, one) for n, one in arrivals(self.oboe, self._frames, self._into) if isinstance(one, Arrival)),
+            worked_on(result, self.offered.dropped),
+            lambda: load_oracle(declaration),
+            events=events,
+            begun_anew=begun_anew,
+            entries_known=not stopped and "refused" not in events,
+            canonical=(lambda flow: flow.sorted()) if symmetric else (lambda flow: flow),
+        )

@@ -1,4 +1,4 @@
-"""Faults on purpose: ``[[oboe.fault]]``. A chip stops, or messages of control get lost as they come to a chip."""
+"""Faults on purpose: ``[[oboe.fault]]``. A chip stops; messages get lost as they come to a chip, or come twice."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from ixp_emu.cluster.schema import Name
-from oboe_runtime.layout import MESSAGE_TYPES
+from oboe_runtime.layout import MESSAGE_TYPES, TIMESTAMP_CYCLES
 
 if TYPE_CHECKING:
     from ixp_emu.cluster.run import ClusterRun
     from oboe_runtime.bundles import BundleTable
     from oboe_runtime.config import OboeConfig
 
-__all__ = ["Fault", "StoppedChips", "fault_actions"]
+__all__ = ["BEHIND_CHANNEL", "Fault", "StoppedChips", "fault_actions", "fault_defines"]
+
+BEHIND_CHANNEL = ("CALL", "REPLY", "REPLICA")
+"""Messages whose loss is made good although the channel has brought them; other chips wait for PARTIALs for ever."""
+_DEFINES = {"drop_message": "DROPPING", "repeat_call": "REPEATING"}
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,18 +28,27 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         kind: "chip_stop": all microengines of the chip are put into reset; "drop_message": the next messages of a type
-            that come to the chip are lost.
+            that come to the chip are lost; "repeat_call": the next calls that come to the home come a second time.
         at_cycle: before this cycle.
         chip: its name.
         message: type of the messages.
         count: how many of them.
+        behind_channel: the channel has taken the messages already, and so does not send them again.
+        delay_us: after which a call comes a second time.
     """
 
-    kind: Literal["chip_stop", "drop_message"]
+    kind: Literal["chip_stop", "drop_message", "repeat_call"]
     at_cycle: Annotated[int, Meta(ge=1, le=2**62)]
     chip: Name
     message: Literal["DISPATCH", "CALL", "REPLY", "REPLICA", "PARTIAL", "ACK"] = "CALL"
     count: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    behind_channel: bool = False
+    delay_us: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+
+
+def fault_defines(faults: Sequence[Fault]) -> dict[str, int]:
+    """Symbols for the programs of builds with faults that microcode brings about."""
+    return {_DEFINES[fault.kind]: 1 for fault in faults if fault.kind in _DEFINES}
 
 
 def fault_actions(faults: Sequence[Fault], stopped: StoppedChips) -> Mapping[int, Callable[[ClusterRun], None]]:
@@ -53,16 +66,21 @@ class _Inject:
         for fault in self._faults:
             if fault.kind == "chip_stop":
                 self._stopped.stop(run, fault.chip)
+            elif fault.kind == "repeat_call":
+                steps = fault.delay_us * run.config.hardware["me_clock_khz"] // 1000 // TIMESTAMP_CYCLES
+                _order(run, fault.chip, "repeat_order", 0, (fault.count, steps))
             else:
-                _drop(run, fault)
+                order = (fault.count, MESSAGE_TYPES[fault.message])
+                _order(run, fault.chip, "drop_order", int(fault.behind_channel), order)
 
 
-def _drop(run: ClusterRun, fault: Fault) -> None:
+def _order(run: ClusterRun, chip: str, structure: str, element: int, words: tuple[int, int]) -> None:
+    """Write an order for the chip's microcode."""
     from oboe_runtime.harvest import elements_of
 
-    order = elements_of(run.machine, run.images, fault.chip, "drop_order")
-    assert order is not None
-    order[0] = fault.count, MESSAGE_TYPES[fault.message]
+    orders = elements_of(run.machine, run.images, chip, structure)
+    assert orders is not None
+    orders[element] = words
 
 
 class StoppedChips:
@@ -93,6 +111,11 @@ class StoppedChips:
         self._flows[chip] = len(live_flows(run.machine, run.images, chip))
         for engine in range(8):
             reset_engine(run.machine.chips[run.machine.index_of[chip]], engine)
+
+    @property
+    def chips(self) -> frozenset[str]:
+        """Those that have stopped."""
+        return frozenset(self._flows)
 
     @property
     def flows_lost(self) -> int:

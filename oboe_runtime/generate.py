@@ -11,12 +11,21 @@ from collections.abc import Iterator
 
 from oboe_runtime.declaration import Declaration, EntryAccess, Operation, State, entry_access
 from oboe_runtime.layout import BUNDLES
-from oboe_runtime.merging import control_macros, merged_access, merged_states, totals_of, worker_structures
+from oboe_runtime.merging import (
+    control_macros,
+    merge_at,
+    merge_macros,
+    merged_access,
+    merged_states,
+    totals_of,
+    worker_structures,
+)
 from oboe_runtime.operations import MOST_OPERANDS
 from oboe_runtime.replicas import (
     apply_replica,
     control_structures,
     master_of,
+    push_all,
     push_entry,
     versioned_read,
     versioned_states,
@@ -41,6 +50,7 @@ def worker_text(declaration: Declaration, *, order: str, chips: int) -> str:
             f'#error "state {merged[0].name} is commutative on {chips} chips: it needs a microengine for control"'
         ]
         lines += ["#endif", '#include "builtin:oboe/epoch.uc"']
+    lines += merge_macros(declaration)
     versioned = versioned_states(declaration)
     for state in declaration.states:
         if state in merged:
@@ -62,8 +72,11 @@ def worker_text(declaration: Declaration, *, order: str, chips: int) -> str:
 
 def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
     """The program of control, with the strict operations in its server."""
-    lines = ['#include "builtin:oboe/structures.uc"']
     served = served_operations(declaration, chips=chips)
+    replicated = [state for state in declaration.states if state.category == "read_mostly"]
+    updated = chips > 1 and any(operation.updates for state in replicated for operation in state.operations)
+    lines = [f"#define RESYNC_FIRST {len(served)}"] if updated else []
+    lines += ['#include "builtin:oboe/structures.uc"', *merge_macros(declaration)]
     versioned = versioned_states(declaration)
     for state in declaration.states:
         if state in versioned:
@@ -76,17 +89,19 @@ def control_text(declaration: Declaration, *, order: str, chips: int) -> str:
         lines += _inline(master_of(state) if state in versioned else of, operation)
     names = [f"{kind}{number}" for kind in ("input", "output") for number in range(MOST_OPERANDS)]
     lines.append(f"#macro serve_operation(operation, entry, {', '.join(names)})")
-    if len(served) > 1:
-        labels = [f"to_{number}#" for number in range(len(served))]
+    resynced = list(enumerate(replicated, start=len(served))) if updated else []
+    if len(served) + len(resynced) > 1:
+        labels = [f"to_{number}#" for number in range(len(served) + len(resynced))]
         lines += [f"jump[operation, to_0#], targets[{', '.join(labels)}]"]
         lines += [f"{label}: br[do_{number}#]" for number, label in enumerate(labels)]
-    replicated = [state for state in declaration.states if state.category == "read_mostly"]
     for number, (state, operation) in enumerate(served):
         operands = [*names[: len(operation.inputs)], *names[MOST_OPERANDS:][: len(operation.outputs)]]
         lines += [f"do_{number}#:", f"{operation.name}({', '.join(['entry', *operands])})"]
         if state in replicated:
             lines += push_entry(replicated.index(state), state, chips=chips)
         lines.append("br[done#]")
+    for number, state in resynced:
+        lines += [f"do_{number}#:", *push_all(replicated.index(state), state, chips=chips), "br[done#]"]
     lines += ["done#:", "#endm"]
     lines += apply_replica(replicated)
     return "\n".join([*lines, '#include "builtin:oboe/control.uc"', ""])
@@ -205,11 +220,8 @@ def _stub(state: State, operation: Operation, number: int) -> Iterator[str]:
 def _access(state: State, access: EntryAccess, entry: str) -> Iterator[str]:
     """An entry access by the placement-neutral forms of the assembler."""
     size = len(access.registers)
-    if access.kind == "merge" and state.merge == "add":
-        yield f"state_add[{state.name}, {entry}, {access.word}, {access.registers[0]}]"
-        return
     if access.kind == "merge":
-        yield from _combine(state, entry, access)
+        yield from merge_at(state, access, entry, alone=state.category != "commutative")
         return
     move = f"[block__, {state.name}, {entry}, {access.word}, {size}]"
     yield ".begin"
@@ -221,20 +233,3 @@ def _access(state: State, access: EntryAccess, entry: str) -> Iterator[str]:
         yield f"state_read{move}"
         yield from (f"alu[{register}, --, B, block__[{n}]]" for n, register in enumerate(access.registers))
     yield ".end"
-
-
-def _combine(state: State, entry: str, access: EntryAccess) -> Iterator[str]:
-    """A merge that no command does: read, combine, write; right where one context at a time is at the entry."""
-    register = access.registers[0]
-    move = f"[block__, {state.name}, {entry}, {access.word}, 1]"
-    yield from (".begin", f".state_xfer block__[1] {state.name}", ".reg old__")
-    yield from (f"state_read{move}", "alu[old__, --, B, block__[0]]")
-    if state.merge == "or":
-        yield f"alu[block__[0], old__, OR, {register}]"
-    else:
-        kept, other = ("old__", register) if state.merge == "max" else (register, "old__")
-        yield from (f"alu[--, {kept}, -, {other}]", "bhs[kept__#]", f"alu[block__[0], --, B, {register}]")
-        yield f"state_write{move}"
-        yield from ("kept__#:", ".end")
-        return
-    yield from (f"state_write{move}", ".end")

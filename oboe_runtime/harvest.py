@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,11 +66,11 @@ def live_flows(machine: Machine, images: Mapping[str, ChipImage], chip: str) -> 
     return found
 
 
-def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable) -> Observed:
-    """The states of the service as its oracle judges them."""
+def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable, *, stopped: Collection[str] = ()) -> Observed:
+    """The states of the service as its oracle judges them; without the records of chips that have stopped."""
     flows: dict[str, dict[Tuple, list[int]]] = {}
     entries: dict[str, Words] = {}
-    records = {chip: live_flows(result.machine, result.images, chip) for chip in oboe.workers}
+    records = {chip: live_flows(result.machine, result.images, chip) for chip in oboe.workers if chip not in stopped}
     for state in oboe.declaration.states:
         if state.entries is None:
             flows[state.name] = {}
@@ -84,7 +84,7 @@ def observe(result: RunResult, oboe: OboeConfig, bundles: BundleTable) -> Observ
             words = _entries(result, oboe, bundles, state)
             if words is not None:
                 entries[state.name] = words[:, : state.words]
-    return Observed(flows, entries, _commits(result, oboe))
+    return Observed(flows, entries, _commits(result, oboe), sum(map(len, records.values())))
 
 
 def _entries(result: RunResult, oboe: OboeConfig, bundles: BundleTable, state: State) -> Words | None:
@@ -132,4 +132,8 @@ def _commits(result: RunResult, oboe: OboeConfig) -> list[Commit] | None:
     used = int(np.count_nonzero(log[:, 0]))
     if used == len(log):
         return None
-    return [Commit(operations[row[0] - 1], row[1], (row[2], row[3], row[4], row[5])) for row in log[:used].tolist()]
+    return [
+        Commit(operations[number - 1], entry, (in0, in1, in2, in3))
+        for number, entry, in0, in1, in2, in3 in log[:used, :6].tolist()
+        if number <= len(operations)  # behind them: a replica was brought up to date
+    ]

@@ -6,40 +6,32 @@ A state NAME becomes the structures NAME (partials: copy 0, then copy 1, each of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
 
 from ixp_emu.errors import InputError
 from oboe_runtime.declaration import Declaration, EntryAccess, State
 
 __all__ = [
     "LINE_LONGWORDS",
-    "check_merges",
     "control_macros",
     "copy_entries",
+    "merge_at",
+    "merge_macros",
     "merged_access",
+    "merged_contents",
     "merged_states",
     "totals_of",
     "worker_structures",
 ]
 
 LINE_LONGWORDS = 16
-
-
-def check_merges(declaration: Declaration) -> None:
-    """Refuse partials that several contexts cannot change at once.
-
-    Raises:
-        InputError: names the state.
-    """
-    for state in declaration.states:
-        if state.category == "commutative" and state.merge != "add":
-            raise InputError(
-                f'"{state.merge}" as commutative: the memories have no command that does it to a longword at once; '
-                '"add" has one',
-                file=declaration.file,
-                key=f"state.{state.name}.merge",
-            )
+_MERGE_SYMBOL = {"or": "MERGE_OR", "min": "MERGE_MIN", "max": "MERGE_MAX"}
+_NEUTRAL = {"add": 0, "or": 0, "min": 0xFFFF_FFFF, "max": 0}
+"""What a longword of a partial is that nothing has been merged into."""
 
 
 def merged_states(declaration: Declaration, *, chips: int) -> list[State]:
@@ -105,7 +97,7 @@ def worker_structures(state: State) -> Iterator[str]:
     align = max(8, size)
     yield (
         f".structure {state.name} element_bytes={size} count={2 * copy_entries(state)} align={align} "
-        "access=read,write,add sharing=chip"
+        f"access=read,write{',add' if state.merge == 'add' else ''} sharing=chip"
     )
     yield (
         f".structure {state.name}_dirty element_bytes=4 count={2 << _line_bits(state)} align=8 "
@@ -116,15 +108,63 @@ def worker_structures(state: State) -> Iterator[str]:
 def merged_access(state: State, access: EntryAccess, entry: str, *, first: bool) -> Iterator[str]:
     """An entry_merge on the partial of the packet's epoch; the first of an entry marks its line."""
     yield ".begin"
-    yield ".reg at__"
-    yield f"alu_shf[at__, {entry}, OR, merge_copy, <<{_entry_bits(state)}]"
-    yield f"state_add[{state.name}, at__, {access.word}, {access.registers[0]}]"
+    yield ".reg partial__"
+    yield f"alu_shf[partial__, {entry}, OR, merge_copy, <<{_entry_bits(state)}]"
+    yield from merge_at(state, access, "partial__", alone=False)
     if first:
         yield f".state_xfer mark__[1] {state.name}_dirty"
-        yield f"alu_shf[at__, --, B, at__, >>{(_per_line(state) - 1).bit_length()}]"
+        yield f"alu_shf[partial__, --, B, partial__, >>{(_per_line(state) - 1).bit_length()}]"
         yield "immed[mark__[0], 1]"
-        yield f"state_write[mark__, {state.name}_dirty, at__, 0, 1]"
+        yield f"state_write[mark__, {state.name}_dirty, partial__, 0, 1]"
     yield ".end"
+
+
+def merge_macros(declaration: Declaration) -> list[str]:
+    """What programs need to merge by anything but add."""
+    merges = {state.merge for state in declaration.states if state.operations} - {None, "add"}
+    return ['#include "builtin:oboe/combine.uc"'] if merges else []
+
+
+def merge_at(state: State, access: EntryAccess, entry: str, *, alone: bool) -> Iterator[str]:
+    """An entry_merge in place.
+
+    Parameters:
+        alone: whether one context at a time is at the entry.
+    """
+    if state.merge == "add":
+        yield f"state_add[{state.name}, {entry}, {access.word}, {access.registers[0]}]"
+        return
+    assert state.merge is not None
+    operands = f"{access.word}, {access.registers[0]}, {_MERGE_SYMBOL[state.merge]}"
+    if alone:
+        yield f"combine_alone({state.name}, {entry}, {operands})"
+        return
+    yield from (".begin", ".reg at__", f"#if (isnum({entry}))", f"immed[at__, {entry}]", "#else")
+    yield from (f"alu[at__, --, B, {entry}]", "#endif", f"combine({state.name}, at__, {operands})", ".end")
+
+
+def merged_contents(
+    declaration: Declaration, contents: Mapping[str, npt.NDArray[np.uint32]], *, chips: int
+) -> dict[str, npt.NDArray[np.uint32]]:
+    """Contents of commutative states: nothing is in the partials, what the service says is in the totals.
+
+    Where it says nothing, the least of no values is the greatest longword.
+    """
+    merged = merged_states(declaration, chips=chips)
+    found: dict[str, npt.NDArray[np.uint32]] = {}
+    for state in declaration.states:
+        if state.category != "commutative" or (state.merge != "min" and state.name not in contents):
+            continue
+        assert state.entries is not None and state.merge is not None
+        entries = copy_entries(state) if state in merged else state.entries
+        nothing = np.full(entries * _stride(state), _NEUTRAL[state.merge], np.uint32)
+        if state in merged:
+            found[state.name] = np.concatenate([nothing, nothing])
+        start = nothing.copy()
+        if state.name in contents:
+            start[: len(contents[state.name])] = contents[state.name]
+        found[totals_of(state).name if state in merged else state.name] = start
+    return found
 
 
 def control_macros(states: Sequence[State]) -> Iterator[str]:
@@ -133,7 +173,7 @@ def control_macros(states: Sequence[State]) -> Iterator[str]:
         yield from worker_structures(state)
         yield (
             f".structure {state.name}_total element_bytes={4 * _stride(state)} count={copy_entries(state)} "
-            f"align={max(8, 4 * _stride(state))} access=read,add sharing=me"
+            f"align={max(8, 4 * _stride(state))} access=read,{'add' if state.merge == 'add' else 'write'} sharing=me"
         )
     yield "#macro merge_states(copy)"
     for number, state in enumerate(states):
@@ -153,7 +193,7 @@ def _halves(state: State) -> Iterator[list[tuple[int, int]]]:
 
 
 def _send_lines(number: int, state: State) -> Iterator[str]:
-    """Every dirty line of a copy: read, set to 0, sent."""
+    """Every dirty line of a copy: read, emptied, sent."""
     dirty = f"{state.name}_dirty"
     yield from (".begin", ".reg line at handle place number", f"immed[line, {(1 << _line_bits(state)) - 1}]")
     yield f"next_{number}#:"
@@ -186,7 +226,7 @@ def _send_lines(number: int, state: State) -> Iterator[str]:
 
 
 def _take_entry(state: State, words: Sequence[int], places: Sequence[int]) -> Iterator[str]:
-    """Some longwords of the entry `at` to transfer registers, and 0 in their place."""
+    """Some longwords of the entry `at` to transfer registers, and nothing in their place."""
     used = [word for word in words if word < state.words]
     for word, place in zip(words, places, strict=True):
         if word not in used:
@@ -197,13 +237,14 @@ def _take_entry(state: State, words: Sequence[int], places: Sequence[int]) -> It
     yield f"state_read[block, {state.name}, at, {used[0]}, {len(used)}]"
     for position, word in enumerate(used):
         yield f"alu[$$out[{places[words.index(word)]}], --, B, block[{position}]]"
-    yield from (f"immed[block[{position}], 0]" for position in range(len(used)))
+    nothing = -1 if state.merge == "min" else 0
+    yield from (f"immed[block[{position}], {nothing}]" for position in range(len(used)))
     yield f"state_write[block, {state.name}, at, {used[0]}, {len(used)}]"
     yield ".end"
 
 
 def _apply(states: Sequence[State]) -> Iterator[str]:
-    """Add the line that stands at `place` + PARTIAL_DATA to the totals of the state."""
+    """Merge the line that stands at `place` + PARTIAL_DATA into the totals of the state; this context alone does."""
     yield from (".begin", ".reg at")
     for number, state in enumerate(states):
         yield from (f"alu[--, number, -, {number}]", f"bne[other_{number}#]")
@@ -215,13 +256,24 @@ def _apply(states: Sequence[State]) -> Iterator[str]:
             yield "ctx_arb[written]"
             for place, (entry, word) in enumerate(longwords):
                 if word < state.words:
-                    yield from (f"alu[--, --, B, $$in[{place}]]", f"beq[zero_{number}_{half}_{place}#]")
+                    done = f"merged_{number}_{half}_{place}#"
                     yield from (".begin", ".reg value", f"alu[value, --, B, $$in[{place}]]")
-                    yield from (f"state_add[{state.name}_total, at, {word}, value]", ".end")
-                    yield f"zero_{number}_{half}_{place}#:"
+                    yield from (*_into_total(state, word, done), f"{done}:", ".end")
                 if word == _stride(state) - 1:
                     yield "alu[at, at, +, 1]"
                 assert entry < _per_line(state)
             yield ".end"
         yield from ("br[applied#]", f"other_{number}#:")
     yield from ("applied#:", "state_add[merge_counters, LINES_APPLIED, 0, 1]", ".end")
+
+
+def _into_total(state: State, word: int, done: str) -> Iterator[str]:
+    """Merge the register `value` into a longword of the total `at`."""
+    total = totals_of(state).name
+    if state.merge == "add":
+        yield from ("alu[--, --, B, value]", f"beq[{done}]", f"state_add[{total}, at, {word}, value]")
+        return
+    assert state.merge is not None
+    yield f"combined(value, {total}, at, {word}, value, {_MERGE_SYMBOL[state.merge]}, {done})"
+    yield from (".begin", f".state_xfer new[1] {total}", "alu[new[0], --, B, value]")
+    yield from (f"state_write[new, {total}, at, {word}, 1]", ".end")

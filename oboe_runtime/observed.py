@@ -37,11 +37,13 @@ class Observed:
         flows: per_flow state -> canonical key -> the longwords of the flow's entry.
         entries: other states -> entries x words, the partials of all chips merged.
         commits: what the home's server did, in its order, if the whole of it was written down.
+        records: live records of flows.
     """
 
     flows: Mapping[str, Mapping[Tuple, Sequence[int]]] = field(default_factory=dict)
     entries: Mapping[str, npt.NDArray[np.uint32]] = field(default_factory=dict)
     commits: Sequence[Commit] | None = None
+    records: int = 0
 
 
 def differing_flows(

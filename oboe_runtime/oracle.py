@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from ixp_emu.assembler.source_files import BUILTIN
-from microcode.services.packet import Packet
+from microcode.services.packet import Packet, Tuple
 from oboe_runtime.declaration import Declaration
 from oboe_runtime.observed import Observed
 
-__all__ = ["Arrival", "Oracle", "Treatment", "load_oracle"]
+__all__ = ["Arrival", "ForgettingOracle", "Oracle", "Treatment", "load_oracle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,14 @@ class Oracle(Protocol):
         """What the states hold behind all packets and must not, in words."""
 
 
+@runtime_checkable
+class ForgettingOracle(Oracle, Protocol):
+    """An oracle that can judge records although some were given up."""
+
+    def forget(self, flow: Tuple) -> None:
+        """The record of a flow, named by its canonical key, was given up: its per_flow states are as if it were new."""
+
+
 class _Passing:
     """A service that changes and drops nothing."""
 
@@ -95,5 +104,6 @@ def _module(directory: str) -> ModuleType | None:
     specification = importlib.util.spec_from_file_location(f"_oboe_oracle_{path.parent.name}", path)
     assert specification is not None and specification.loader is not None
     module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module  # dataclasses look their module up there
     specification.loader.exec_module(module)
     return module

@@ -3,8 +3,8 @@
 The master is at the home. An entry of one longword is replaced at once: the master is the home's own replica. Longer
 ones lie in versions: NAME_at says which element of NAME holds an entry; an update writes a spare element, then changes
 NAME_at; the old element becomes a spare, used again when no packet can be reading it any more. The master of such a
-state is NAME_master. Each state has a version number, which counts the updates: a replica that finds one missing counts
-a gap. docs/oboe.md, section 4.
+state is NAME_master. Each state has a version number, which counts the updates: a replica that finds one missing asks
+the home, which then sends all entries, each as an update. docs/oboe.md, section 4.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ __all__ = [
     "check_replicas",
     "control_structures",
     "master_of",
+    "push_all",
     "push_entry",
     "versioned_contents",
     "versioned_read",
@@ -118,9 +119,13 @@ def versioned_read(state: State, access: EntryAccess, entry: str) -> Iterator[st
     yield ".end"
 
 
-def push_entry(number: int, state: State, *, chips: int) -> Iterator[str]:
+def push_entry(number: int, state: State, *, chips: int, changed: bool = True) -> Iterator[str]:
     """Put the entry that an operation has changed in its place here, and send it, with the state's next version, to
-    every other working chip."""
+    every other working chip.
+
+    Parameters:
+        changed: whether it has; otherwise it is sent only.
+    """
     name = f"{state.name}_master" if state.words > 1 else state.name
     yield from (".begin", ".reg version of value0 value1 value2 value3")
     yield from (f"immed[value{n}, 0]" for n in range(_MOST_WORDS))
@@ -128,13 +133,22 @@ def push_entry(number: int, state: State, *, chips: int) -> Iterator[str]:
     yield f"state_read[changed, {name}, entry, 0, {state.words}]"
     yield from (f"alu[value{n}, --, B, changed[{n}]]" for n in range(state.words))
     yield ".end"
-    if state.words > 1:
+    if state.words > 1 and changed:
         yield from _install(state, "entry")
     yield f"next_version(version, {number})"
     if chips > 1:
         yield from (f"immed[of, {number}]", "alu_shf[of, entry, OR, of, <<24]")
         yield "push_to_replicas(of, version, value0, value1, value2, value3)"
     yield ".end"
+
+
+def push_all(number: int, state: State, *, chips: int) -> Iterator[str]:
+    """Send every entry as an update: a replica has missed a version. What it misses of these shows in the same way."""
+    assert state.entries is not None
+    yield from (f"immed[entry, {state.entries & 0xFFFF}]", f"immed_w1[entry, {state.entries >> 16}]")
+    yield from (f"entry_{number}#:", "alu[entry, entry, -, 1]")
+    yield from push_entry(number, state, chips=chips, changed=False)
+    yield from ("alu[--, --, B, entry]", f"bne[entry_{number}#]")
 
 
 def _install(state: State, entry: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ port, the k-th that leaves is taken for the k-th that entered: if one of them is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,12 +115,16 @@ class EgressResult:
 class EgressMatcher:
     """Matches observed frames to expected ones; the egress log may come in any number of pieces.
 
+    Parameters:
+        stand_ins: port -> ports whose frames may leave there as well, where nothing like them is expected there.
+
     State besides the expectation: per kind of frame (bytes and port) how many have left, per expected frame when it
     left, three counts (`to_arrays`, `restore`).
     """
 
-    def __init__(self, expected: ExpectedFrames) -> None:
+    def __init__(self, expected: ExpectedFrames, stand_ins: Mapping[int, Sequence[int]] | None = None) -> None:
         self.expected = expected
+        self._stand_ins = stand_ins or {}
         self._digests, digest_number = np.unique(expected.digest, return_inverse=True)
         self._port_count = int(expected.port.max()) + 1 if len(expected) else 1
         key = digest_number.astype(np.int64) * self._port_count + expected.port
@@ -152,6 +156,11 @@ class EgressMatcher:
         digest_number, known = _find(self._digests, digest)
         kind, right_port = _find(self._kinds, digest_number * self._port_count + port.astype(np.int64))
         right_port &= known & (port < self._port_count)
+        for own, others in self._stand_ins.items():
+            for other in (other for other in others if other < self._port_count):
+                astray = np.flatnonzero(known & ~right_port & (port == own))
+                there, found = _find(self._kinds, digest_number[astray] * self._port_count + other)
+                kind[astray[found]], right_port[astray[found]] = there[found], True
         candidates = np.flatnonzero(right_port)
         kind = kind[candidates]
         rank = self._left[kind] + _occurrence(kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +29,13 @@ class Expectation:
         frames: those that leave, ``port`` numbered over the cluster, in input order.
         drops: (chip, reason) -> frames that chip's service must drop.
         unknown: switch -> frames it must lose, for their address belongs to none of its other ports.
+        stand_ins: port -> ports whose frames may leave there as well.
     """
 
     frames: ExpectedFrames
     drops: Mapping[tuple[str, str], int]
     unknown: Mapping[str, int]
+    stand_ins: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
 
 def _leaving(batch: list[tuple[Frames, npt.NDArray[np.int64]]], port_numbers: Mapping[Port, int]) -> ExpectedFrames:

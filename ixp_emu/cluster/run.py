@@ -139,7 +139,7 @@ class ClusterRun:
 
     def _begin(self) -> None:
         """The state at cycle 0."""
-        self.matcher = EgressMatcher(self.expectation.frames)
+        self.matcher = EgressMatcher(self.expectation.frames, self.expectation.stand_ins)
         self.now = 0
         self.next_check = 0
         self.left_frames = 0

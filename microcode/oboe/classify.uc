@@ -16,6 +16,7 @@
 #include "headers.uc"
 #include "message.uc"
 #include "dispatch.uc"
+#include "moves.uc"
 #include "faults.uc"
 #include "../lib/identity.uc"
 #include "../lib/ordered.uc"
@@ -288,7 +289,7 @@ message#:
     bne[drop#]
 #ifdef DROPPING
     immed[reason, DROP_LOST]
-    drop_as_ordered(length_word, drop#)
+    drop_as_ordered(length_word, LOST_FROM_LINK, drop#)
 #endif
     alu[length, length, -, PREFIX_BYTES]
     blo[drop#]

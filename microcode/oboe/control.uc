@@ -5,6 +5,9 @@
 //   1   takes messages of the control channel from receive
 //   2   merges the partials of commutative states, period by period
 //   3   answers for the channels, and watches them
+//   4   counts the time of calls, and tells callers whose home does not answer
+//   5   sends calls again that were not answered in time, and asks for what replicas have missed
+//   6   lets bundles of chips that are down begin again
 //
 // The operations stand before this file in the program, with the macros serve_operation and apply_replica.
 
@@ -13,6 +16,9 @@
 #include "../lib/identity.uc"
 
 .reg @self @home
+#ifdef RESYNC_FIRST
+.reg @own_caller                        // longword 0 of a request of this microengine, signal 0
+#endif
 .reg buffers
 .sig got, written, put_done
 
@@ -23,10 +29,17 @@
 #ifdef MERGING
 #include "merge.uc"
 #endif
+#if (CHIPS > 1)
+#include "restart.uc"
+#endif
 
 #if (CHIPS > 1)
     immed[@down, 0]
     immed[@sending, 0]
+    immed[@calls_due, 0]
+#endif
+#ifdef RESYNC_FIRST
+    immed[@gaps, 0]
 #endif
 .begin
 .state_xfer identity[4] chip_identity
@@ -34,6 +47,19 @@
     alu[@self, --, B, identity[IDENTITY_CHIP]]
     alu[@home, --, B, identity[IDENTITY_HOME]]
 .end
+#ifdef RESYNC_FIRST
+.begin
+.reg engine context value cluster
+    identify(engine, context)
+    alu_shf[cluster, 1, AND, engine, >>2]
+    alu_shf[value, 3, AND, engine, >>0]
+    alu_shf[value, value, OR, cluster, <<4]
+    alu_shf[value, --, B, value, <<7]
+    alu[cluster, --, B, @self]
+    alu_shf[value, value, OR, cluster, <<24]
+    alu[@own_caller, --, B, value]
+.end
+#endif
     state_base[buffers, packet_buffers]
 #ifdef STRICT_LOG
     immed[@logged, 0]
@@ -47,6 +73,9 @@
 #endif
 #if (CHIPS > 1)
     br=ctx[3, channels#]
+    br=ctx[4, call_timer#]
+    br=ctx[5, call_repeats#]
+    br=ctx[6, restarts#]
 #endif
     ctx_arb[kill]
 
@@ -89,7 +118,10 @@ full#:
 
 server#:
 .begin
-.reg caller entry input0 input1 input2 input3 output0 output1 output2 output3 chip
+.reg caller entry input0 input1 input2 input3 output0 output1 output2 output3 chip sequence zero
+    immed[zero, 0]
+request#:
+.begin
 .reg read $request[8]
     scratch[get, $request[0], (REQUEST_RING << 2), 0, 8], structure[request_ring], ctx_swap[got]
     alu[caller, --, B, $request[0]]
@@ -98,27 +130,41 @@ server#:
     scratch[get, $request[0], (CALL_RING << 2), 0, 8], structure[call_ring], ctx_swap[got]
     alu[caller, --, B, $request[0]]
 #endif
-    beq[server#]
+#ifdef REPEATING
+    bne[have#]
+    repeat_due(caller, entry, input0, input1, input2, input3, sequence, request#)
+    br[again#]
+#else
+    beq[request#]
+#endif
 have#:
     alu[entry, --, B, $request[1]]
     alu[input0, --, B, $request[2]]
     alu[input1, --, B, $request[3]]
     alu[input2, --, B, $request[4]]
     alu[input3, --, B, $request[5]]
+    alu[sequence, --, B, $request[6]]
+.end
+again#:
 #if (CHIPS > 1)
     alu[chip, --, B, @home]
     alu[--, chip, -, @self]
-    beq[execute#]
-    pending_note(caller)
-    message_send(chip, MESSAGE_CALL, caller, entry, input0, input1, input2, input3, home_down#)
-    br[server#]
+    beq[here#]
+    call_note(sequence, caller, entry, input0, input1, input2, input3)
+    message_send(chip, MESSAGE_CALL, caller, entry, input0, input1, input2, input3, sequence, home_down#)
+    br[request#]
 home_down#:
     caller_number(chip, caller)
-    pending_take(caller, chip)
+    call_abandon(caller, chip)
     alu[--, --, B, caller]
-    beq[server#]
-    answer(caller, 1, input0, input0, input0, input0)
-    br[server#]
+    beq[request#]
+    answer(caller, 1, zero, zero, zero, zero)
+    br[request#]
+here#:
+    alu_shf[chip, --, B, caller, >>24]
+    alu[--, chip, -, @self]
+    beq[execute#]
+    call_look(output0, output1, output2, output3, caller, sequence, known#, stale#)
 execute#:
 #endif
 .begin
@@ -135,12 +181,22 @@ execute#:
     alu_shf[chip, --, B, caller, >>24]
     alu[--, chip, -, @self]
     beq[answer_here#]
-    message_send(chip, MESSAGE_REPLY, caller, output0, output1, output2, output3, entry, server#)
-    br[server#]
+    call_keep(caller, sequence, output0, output1, output2, output3)
+reply#:
+    message_send(chip, MESSAGE_REPLY, caller, output0, output1, output2, output3, zero, sequence, request#)
+    br[request#]
+
+// A call that comes again, done already; and one whose caller was told the answer, or gave up, before its last call.
+known#:
+    state_add[oboe_counters, EVENT_CALL_REPEATED, 0, 1]
+    br[reply#]
+stale#:
+    state_add[oboe_counters, EVENT_CALL_STALE, 0, 1]
+    br[request#]
 answer_here#:
 #endif
     answer(caller, 0, output0, output1, output2, output3)
-    br[server#]
+    br[request#]
 .end
 
 #if (CHIPS > 1)
@@ -148,7 +204,7 @@ answer_here#:
 
 receiver#:
 .begin
-.reg descriptor handle place kind type from to expected caller word1 word2 word3 word4 word5
+.reg descriptor handle place kind type from to expected caller word1 word2 word3 word4 word5 sequence
 .begin
 .reg read $frame[2]
     scratch[get, $frame[0], (CONTROL_RING << 2), 0, 2], structure[control_ring], ctx_swap[got]
@@ -172,12 +228,14 @@ receiver#:
     alu[word3, --, B, $$words[8]]
     alu[word4, --, B, $$words[9]]
     alu[word5, --, B, $$words[10]]
+    alu[sequence, --, B, $$words[11]]
     alu[--, to, -, @self]
     bne[pass_on#]
     alu[--, from, -, @self]             // its own partials, which no channel brought
     beq[taken#]
-    drop_as_ordered(kind, not_taken#)
+    drop_as_ordered(kind, LOST_FROM_LINK, not_taken#)
     channel_arrival(from, kind, expected, not_taken#)
+    drop_as_ordered(kind, LOST_BEHIND_CHANNEL, not_taken#)
 .end
 taken#:
     alu_shf[type, 0xF, AND, kind, >>24]
@@ -197,15 +255,20 @@ no_partial#:
     alu[--, type, -, MESSAGE_REPLY]
     bne[no_reply#]
     caller_number(word5, caller)
-    pending_take(caller, word5)
+    call_take(caller, word5, sequence)
     alu[--, --, B, caller]
-    beq[receiver#]
+    beq[late#]
     answer(caller, 0, word1, word2, word3, word4)
     br[receiver#]
 no_reply#:
     alu[--, type, -, MESSAGE_REPLICA]
     bne[receiver#]
     apply_replica(caller, word1, word2, word3, word4, word5)
+    br[receiver#]
+
+// A reply to a call that was answered or given up.
+late#:
+    state_add[oboe_counters, EVENT_REPLY_LATE, 0, 1]
     br[receiver#]
 not_taken#:
     buffer_free(handle)
@@ -226,7 +289,7 @@ call#:
     alu[$request[3], --, B, word3]
     alu[$request[4], --, B, word4]
     alu[$request[5], --, B, word5]
-    immed[$request[6], 0]
+    alu[$request[6], --, B, sequence]
     immed[$request[7], 0]
 room#:
     br_!inp_state[scr_ring9_status, put#]
@@ -235,6 +298,7 @@ room#:
 put#:
     scratch[put, $request[0], (CALL_RING << 2), 0, 8], structure[call_ring], ctx_swap[put_done]
 .end
+    repeat_keep(caller, word1, word2, word3, word4, word5, sequence)
     br[receiver#]
 .end
 #endif
@@ -251,4 +315,16 @@ merger#:
 
 channels#:
     channel_task()
+
+// --- calls -----------------------------------------------------------------------------------------------------------
+
+call_timer#:
+    call_timer_task()
+call_repeats#:
+    call_repeat_task()
+
+// --- bundles ---------------------------------------------------------------------------------------------------------
+
+restarts#:
+    restart_task()
 #endif

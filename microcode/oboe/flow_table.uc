@@ -12,12 +12,13 @@
 #define SLICE_BITS 6                    // 16 buckets of 4
 #define RECORD_LIVE 31
 #define RECORD_LAST_USED 5
+#define AGE_FREE (-1)                    // as ages these two are older than any, and the first of them is taken
+#define AGE_EXPIRED (-2)
 #ifdef ORDER_PINNED
 .structure flow_table element_bytes=32 count=(SLICES << SLICE_BITS) align=32 access=read,write sharing=me
 #else
 .structure flow_table element_bytes=32 count=(SLICES << SLICE_BITS) align=32 access=read,write sharing=chip
 #endif
-.structure bundle_slices element_bytes=4 count=(1 << BUNDLE_BITS) align=8 access=read sharing=chip
 
 // The key as classify left it in the prefix. Uses packet_at of the worker.
 //   out_protocol   register: RECORD_LIVE and the protocol, as a record's first longword
@@ -52,12 +53,12 @@
 .end
 #endm
 
-// Find the packet's record, or make one: in the bucket's way that is FREE, else in the one used longest ago, if that is
-// allowed. Runs service_evict and service_new_flow. Uses flow of the worker.
+// Find the packet's record, or make one: in the bucket's first way that is FREE, else in the first that has expired, else
+// in the one used longest ago, if that is allowed. Runs service_evict and service_new_flow. Uses flow of the worker.
 //   in_work      register
 //   in_protocol, in_low, in_high, in_ports  registers, from flow_key
 //   REFUSED#     label to branch to where the flow gets no record
-//   cycles       37, two reads and a write for a flow in its bucket's first way; 17 and a read for each other;
+//   cycles       37, two reads and a write for a flow in its bucket's first way; 22 and a read for each other;
 //                a new flow: 15, a write and an add, and the service's macros
 #macro flow_find(in_work, in_protocol, in_low, in_high, in_ports, REFUSED)
 .reg now oldest victim
@@ -90,8 +91,14 @@ probe#:
 
 other#:
     br_bset[record[0], RECORD_LIVE, live#]
-    immed[age, -1]                      // older than any
+    immed[age, AGE_FREE]
+    br[rated#]
 live#:
+    flow_timeout(age, stale#)
+    br[rated#]
+stale#:
+    immed[age, AGE_EXPIRED]
+rated#:
     alu[--, oldest, -, age]
     bhs[next_way#]
     alu[oldest, --, B, age]
@@ -104,9 +111,10 @@ next_way#:
 
 // Not there.
     alu[flow, --, B, victim]
-    alu[--, oldest, +, 1]
+    alu[oldest, oldest, +, (-AGE_EXPIRED)]
+    beq[expired#]
+    alu[--, oldest, -, (AGE_FREE - AGE_EXPIRED)]
     beq[new#]
-    flow_timeout(oldest, expired#)
 #ifdef ON_FULL_REFUSE
     state_add[oboe_counters, EVENT_REFUSED, 0, 1]
     br[REFUSED]

@@ -12,8 +12,17 @@
 #define MESSAGE_REPLY 2
 #define MESSAGE_REPLICA 3
 #define MESSAGE_PARTIAL 4
+#define MESSAGE_PREPARE 5               // 5 to 14: moves of bundles, not sent yet
+#define MESSAGE_READY 6                 // or REFUSE: flag 0
+#define MESSAGE_FREEZE 7
 #define MESSAGE_MARKER 8
-#define MESSAGE_ACK 15
+#define MESSAGE_FLUSH 9                 // or FLUSHED: flag 0
+#define MESSAGE_STATE 10
+#define MESSAGE_INSTALLED 11
+#define MESSAGE_FLIP 12
+#define MESSAGE_RELEASE 13              // or ABORT: flag 0
+#define MESSAGE_LOAD 14
+#define MESSAGE_ACK 15                  // also the heartbeat
 #define MESSAGE_BODY 36                 // bytes of the message before what `length` counts: Ethernet header to argument
 
 // A packet's work word: bundle, bucket, signature.

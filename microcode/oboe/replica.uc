@@ -23,10 +23,14 @@
 .end
 #endm
 
-// Take note of the version that came; one that is not the next is counted as a gap.
+#ifdef RESYNC_FIRST
+.reg @gaps                              // a bit for each state of which a version is missing here
+#endif
+
+// Take note of the version that came; one that is not the next is counted as a gap, and the state is asked for.
 //   in_state     register
 //   in_version   register
-//   cycles       5, a read and a write
+//   cycles       5, a read and a write; at a gap 5, and an add
 #macro check_version(in_state, in_version)
 .begin
 .reg next
@@ -38,9 +42,67 @@
     alu[--, next, XOR, in_version]
     beq[next#]
     state_add[oboe_counters, EVENT_REPLICA_GAP, 0, 1]
+#ifdef RESYNC_FIRST
+    note_gap(in_state)
+#endif
 next#:
 .end
 #endm
+
+#ifdef RESYNC_FIRST
+// A version of a state is missing.
+//   in_state     register
+//   cycles       4
+#macro note_gap(in_state)
+.begin
+.reg bit
+    immed[bit, 1]
+    alu[--, in_state, OR, 0]
+    alu_shf[bit, --, B, bit, <<indirect]
+    alu[@gaps, bit, OR, @gaps]
+.end
+#endm
+
+// Ask the home for a state of which a version is missing, if nothing is asked for now: a call of this context, which
+// does not wait. Operation RESYNC_FIRST + state; the entry is the state, for whoever gives the call up.
+//   cycles       3 if nothing is missing
+#macro ask_for_gaps()
+.begin
+.reg caller number state bit chip sequence zero
+    alu[--, --, B, @gaps]
+    beq[done#]
+    alu[caller, --, B, @own_caller]
+    caller_number(number, caller)
+    call_select(number)
+    alu[--, --, B, *l$index0[0]]
+    bne[done#]
+    immed[zero, 0]
+    immed[state, 0]
+    alu[bit, --, B, @gaps]
+first#:
+    br_bset[bit, 0, found#]
+    alu[state, state, +, 1]
+    alu_shf[bit, --, B, bit, >>1]
+    br[first#]
+found#:
+    immed[bit, 1]
+    alu[--, state, OR, 0]
+    alu_shf[bit, --, B, bit, <<indirect]
+    alu[bit, bit, XOR, @gaps]
+    alu[@gaps, --, B, bit]
+    alu[number, state, +, RESYNC_FIRST]
+    alu_shf[caller, caller, OR, number, <<16]
+    call_note(sequence, caller, state, zero, zero, zero, zero)
+    alu[chip, --, B, @home]
+    message_send(chip, MESSAGE_CALL, caller, state, zero, zero, zero, zero, sequence, down#)
+    br[done#]
+down#:
+    caller_number(number, caller)
+    call_abandon(caller, number)
+done#:
+.end
+#endm
+#endif
 
 #ifdef MERGING
 #include "epoch.uc"
@@ -76,10 +138,11 @@ look#:
 //   in_of        register: state 31:24, entry 23:0
 //   in_version   register
 //   in_value0, in_value1, in_value2, in_value3  registers
-//   cycles       8 and a message a chip
+//   cycles       9 and a message a chip
 #macro push_to_replicas(in_of, in_version, in_value0, in_value1, in_value2, in_value3)
 .begin
-.reg chip left self
+.reg chip left self zero
+    immed[zero, 0]
     immed[chip, 0]
     immed[left, WORKING_CHIPS]
 each#:
@@ -87,7 +150,7 @@ each#:
     alu[self, --, B, @self]
     alu[--, self, XOR, chip]
     beq[next#]
-    message_send(chip, MESSAGE_REPLICA, in_of, in_version, in_value0, in_value1, in_value2, in_value3, next#)
+    message_send(chip, MESSAGE_REPLICA, in_of, in_version, in_value0, in_value1, in_value2, in_value3, zero, next#)
 next#:
     alu[chip, chip, +, 1]
     alu_shf[left, --, B, left, >>1]

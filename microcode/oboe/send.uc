@@ -1,5 +1,4 @@
-// What control does with requests: send messages of 64 bytes, answer callers of this chip, know which of them wait for
-// another chip.
+// What control does with requests: send messages of 64 bytes, answer callers of this chip.
 
 #ifndef OBOE_SEND_UC
 #define OBOE_SEND_UC
@@ -8,11 +7,8 @@
 #include "message.uc"
 #if (CHIPS > 1)
 #include "channel.uc"
+#include "calls.uc"
 #endif
-
-// Callers that wait for the home: longword 0 of their requests, by their element of replies. In local memory, so that a
-// context looks and clears at once.
-.local_mem calls_pending local 256
 
 // A caller's element of replies.
 //   out_number, in_caller  registers
@@ -28,46 +24,11 @@
 .end
 #endm
 
-// Note that a caller waits for the home.
-//   in_caller    register
-//   cycles       12
-#macro pending_note(in_caller)
-.begin
-.reg at
-    caller_number(at, in_caller)
-    alu_shf[at, --, B, at, <<2]
-    alu[at, at, +, (calls_pending)]
-    local_csr_wr[active_lm_addr_0, at]
-    nop
-    nop
-    nop
-    alu[*l$index0, --, B, in_caller]
-.end
-#endm
-
-// The caller that waits, if it does, and note that it does no more.
-//   out_caller   register: 0 if it does not
-//   in_number    register: its element of replies
-//   cycles       8
-#macro pending_take(out_caller, in_number)
-.begin
-.reg at
-    alu_shf[at, --, B, in_number, <<2]
-    alu[at, at, +, (calls_pending)]
-    local_csr_wr[active_lm_addr_0, at]
-    nop
-    nop
-    nop
-    alu[out_caller, --, B, *l$index0]
-    immed[*l$index0, 0]
-.end
-#endm
-
 // Give a caller of this chip what its operation returned, and wake it.
-//   in_caller    register: longword 0 of the request
+//   in_caller    register: longword 0 of the request; signal 0: it does not sleep
 //   STATUS       0, or 1: the home does not answer
 //   in_output0 .. in_output3  registers
-//   cycles       15, and a write
+//   cycles       17, and a write
 #macro answer(in_caller, STATUS, in_output0, in_output1, in_output2, in_output3)
 .begin
 .reg number part
@@ -79,9 +40,12 @@
     alu[reply[3], --, B, in_output2]
     alu[reply[4], --, B, in_output3]
     state_write[reply, replies, number, 0, 5]
+    alu[--, 0xF, AND, in_caller]
+    beq[given#]
     alu_shf[part, --, B, in_caller, <<20]
     alu_shf[part, --, B, part, >>20]
     cap[fast_wr, alu, INTERTHREAD_SIG]
+given#:
 .end
 #endm
 
@@ -89,10 +53,10 @@
 // Send a message of 64 bytes to a chip. Uses buffers, got, written and put_done of control.
 //   in_chip      register
 //   TYPE         MESSAGE_*
-//   in_word0 .. in_word5  registers: the first six longwords of the body
+//   in_word0 .. in_word6  registers: the body
 //   DOWN#        label to branch to if the chip is down
 //   cycles       130, a get, reads, writes and a put
-#macro message_send(in_chip, TYPE, in_word0, in_word1, in_word2, in_word3, in_word4, in_word5, DOWN)
+#macro message_send(in_chip, TYPE, in_word0, in_word1, in_word2, in_word3, in_word4, in_word5, in_word6, DOWN)
 .begin
 .reg place number zero
     channel_open(place, number, in_chip, DOWN)
@@ -105,7 +69,7 @@
     alu[$$out[2], --, B, in_word3]
     alu[$$out[3], --, B, in_word4]
     alu[$$out[4], --, B, in_word5]
-    immed[$$out[5], 0]
+    alu[$$out[5], --, B, in_word6]
     dram[write, $$out[0], place, 40, 3], structure[channel_copies], sig_done[written]
     ctx_arb[written]
 .end
@@ -121,7 +85,7 @@
     immed[zero, 0]
     immed[number, 63]
 each#:
-    pending_take(caller, number)
+    call_abandon(caller, number)
     alu[--, --, B, caller]
     beq[none#]
     answer(caller, 1, zero, zero, zero, zero)

@@ -70,7 +70,13 @@
 
 // Bundles: state 31:28, worker 27:24, chip 23:16, epoch 15:0; and the slice of those that live here.
 #define BUNDLE_BITS 10
+#ifdef ENGINES_CONTROL
+.structure bundle_table element_bytes=4 count=(1 << BUNDLE_BITS) align=8 access=read,write sharing=chip
+.structure bundle_slices element_bytes=4 count=(1 << BUNDLE_BITS) align=8 access=read,write sharing=chip
+#else
 .structure bundle_table element_bytes=4 count=(1 << BUNDLE_BITS) align=8 access=read sharing=chip
+.structure bundle_slices element_bytes=4 count=(1 << BUNDLE_BITS) align=8 access=read sharing=chip
+#endif
 
 // Why packets were dropped, the service's reasons behind Oboe's; then the events that drop none.
 #define DROP_SHORT 0                    // no room for the headers, or for the length they state
@@ -91,7 +97,14 @@
 #define EVENT_CONTROL_FULL (EVENT_NEW_FLOW + 4)
 #define EVENT_REPLICA_GAP (EVENT_NEW_FLOW + 5)
 #define EVENT_SENT_AGAIN (EVENT_NEW_FLOW + 6)
-.structure oboe_counters element_bytes=4 count=(EVENT_NEW_FLOW + 7) align=4 access=add sharing=chip
+#define EVENT_CALL_AGAIN (EVENT_NEW_FLOW + 7)
+#define EVENT_CALL_GIVEN_UP (EVENT_NEW_FLOW + 8)
+#define EVENT_CALL_REPEATED (EVENT_NEW_FLOW + 9)
+#define EVENT_CALL_STALE (EVENT_NEW_FLOW + 10)
+#define EVENT_REPLY_LATE (EVENT_NEW_FLOW + 11)
+#define EVENT_BUNDLE_RESTARTED (EVENT_NEW_FLOW + 12)
+#define EVENT_BUNDLE_NO_SLICE (EVENT_NEW_FLOW + 13)
+.structure oboe_counters element_bytes=4 count=(EVENT_NEW_FLOW + 14) align=4 access=add sharing=chip
 
 // Which of its program's microengines a microengine is, by its number in the chip: the loader fills it.
 .structure engine_index element_bytes=4 count=8 align=8 access=read sharing=chip

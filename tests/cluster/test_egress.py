@@ -175,3 +175,12 @@ def test_columns_of_different_length_are_refused() -> None:
     columns = expect([(1, 0, 0)])
     with pytest.raises(ValueError, match=r"^ExpectedFrames: columns of \[1, 2\] rows$"):
         ExpectedFrames(columns.digest, columns.port, columns.flow, np.zeros(2, dtype=np.int64))
+
+
+def test_a_port_may_stand_in_for_others() -> None:
+    """Frames of ports 1 and 2 may leave at 0 as well, but not the other way round; each leaves once, wherever."""
+    rows = [(7, 1, 0), (8, 2, 1), (9, 0, 2), (7, 0, 3)]
+    matcher = EgressMatcher(expect(rows), {0: [1, 2, 5]})
+    assert observe(matcher, [(8, 0, 10), (9, 1, 11), (7, 0, 12), (8, 2, 13), (7, 1, 14)]) == [1, -1, 3, -1, 0]
+    result = matcher.result(last_bit_in=np.zeros(4, np.uint64))
+    assert (result.delivered, result.misrouted, result.duplicated, result.unknown) == (3, 1, 1, 0)

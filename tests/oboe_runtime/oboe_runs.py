@@ -20,7 +20,17 @@ from ixp_emu.cluster.run import ClusterRun, RunResult
 from microcode.services.packet import UDP, Tuple
 from tests.microcode.frames import frame_of
 
-__all__ = ["BUFFERS", "UNEVEN", "OboeRun", "configuration", "numbered", "run_frames", "run_oboe"]
+__all__ = [
+    "BUFFERS",
+    "UNEVEN",
+    "OboeRun",
+    "configuration",
+    "fault_lines",
+    "flows_of",
+    "numbered",
+    "run_frames",
+    "run_oboe",
+]
 
 UNEVEN = str(Path(__file__).parent / "services" / "uneven")
 BUFFERS = 504
@@ -149,6 +159,14 @@ def _toml(value: object) -> str:
     return str(value)
 
 
+def fault_lines(faults: Sequence[Mapping[str, object]]) -> list[str]:
+    """The ``[[oboe.fault]]`` tables."""
+    lines: list[str] = []
+    for fault in faults:
+        lines += ["[[oboe.fault]]", *(f"{key} = {_toml(value)}" for key, value in fault.items())]
+    return lines
+
+
 def run_oboe(path: Path, *, overrides: Sequence[str] = (), cycles: int | None = None) -> OboeRun:
     """Run a cluster.toml."""
     run = ClusterRun(load_config(path, overrides=overrides))
@@ -166,6 +184,7 @@ def run_frames(
     traffic: Mapping[str, object] | None = None,
     gaps_ns: Sequence[int] | None = None,
     cycles: int | None = None,
+    overrides: Sequence[str] = (),
     **settings: object,
 ) -> OboeRun:
     """Offer frames, round robin over the ports, at line rate or so many ns apart; run until all have left."""
@@ -175,7 +194,8 @@ def run_frames(
     table: dict[str, object] = {"pcap": str(capture), "into": list(into), "spread": "round-robin", **(traffic or {})}
     if gaps_ns is not None:
         table["rate"] = "recorded"
-    return run_oboe(configuration(folder, traffic=table, **settings), cycles=cycles)  # type: ignore[arg-type]
+    path = configuration(folder, traffic=table, **settings)  # type: ignore[arg-type]
+    return run_oboe(path, overrides=overrides, cycles=cycles)
 
 
 def numbered(flow: Tuple, number: int, *, loops: int = 0, length: int = 60) -> bytes:

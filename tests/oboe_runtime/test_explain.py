@@ -99,6 +99,23 @@ def test_one_chip_merges_nothing(tmp_path: Path) -> None:
     assert state.management == "here only: one chip, nothing to merge"
 
 
+@pytest.mark.parametrize(("category", "locked"), [("commutative", True), ("strict", False)])
+def test_a_merge_without_a_command_is_several_accesses(tmp_path: Path, category: str, locked: bool) -> None:
+    """Two merges by max: each a read and a write; where others merge too also a look before, and a lock both ways."""
+    service = str(Path(__file__).parent / "services" / "extremes")
+    oboe = {"categories": {"greatest": category}}
+    found = explained(tmp_path, "placement.greatest=sram1", service=service, control=True, oboe=oboe)
+    plain = explained(
+        tmp_path, "placement.bits=sram1", service=service, control=True, oboe={"categories": {"bits": category}}
+    )
+    read, write = (access_cycles(HARDWARE, "sram1", access(kind, 1)) for kind in ("read", "write"))
+    one = read + write + (read + 2 * access_cycles(HARDWARE, "scratch", access("merge", 1)) if locked else 0)
+    note, bits = operation(found, "greatest_note"), operation(plain, "bits_note")
+    assert note.cycles - bits.cycles == one
+    if locked:
+        assert bits.cycles == one
+
+
 def test_a_state_on_nobodys_home_is_not_used(tmp_path: Path) -> None:
     found = explained(tmp_path, service="builtin:services/monitor")
     (state,) = (state for state in found.states if state.name == "conservative_sketch")

@@ -102,6 +102,31 @@ def test_an_expired_record_makes_room_for_another_flow(tmp_path: Path) -> None:
     done.assert_clean()
 
 
+@pytest.mark.parametrize(("beyond", "reused"), [(False, 1), (True, 0)])
+def test_of_expired_records_the_first_makes_room(tmp_path: Path, beyond: bool, reused: int) -> None:
+    """The flow of the first way was used last. Once it has expired too it is the one, though all others are older."""
+    flows = flows_of_one_bucket(WAYS + 1)
+    slack_us = 2
+    gaps = [0, 5_000, 5_000, 5_000, 5_000, (100 + (slack_us if beyond else -slack_us)) * 1_000]
+    order = [*flows[:WAYS], flows[0], flows[WAYS]]
+    done = run_frames(tmp_path, [numbered(flow, 1) for flow in order], gaps_ns=gaps, oboe={"time_scale": 10_000})
+    expected = dict.fromkeys(flows, 1) | {flows[0]: 2}
+    del expected[flows[reused]]
+    assert packets_of(done) == expected
+    assert done.events() == {"new_flow": WAYS + 1, "expired": 1}
+    done.assert_clean()
+
+
+def test_a_free_way_comes_before_an_expired_one(tmp_path: Path) -> None:
+    """Three flows, all expired, leave one way free: the fourth takes that, and nobody is given up."""
+    flows = flows_of_one_bucket(WAYS)
+    gaps = [0, 5_000, 5_000, 110_000]
+    done = run_frames(tmp_path, [numbered(flow, 1) for flow in flows], gaps_ns=gaps, oboe={"time_scale": 10_000})
+    assert packets_of(done) == dict.fromkeys(flows, 1)
+    assert done.events() == {"new_flow": WAYS}
+    done.assert_clean()
+
+
 def _frames_that_are_none() -> dict[str, list[bytes]]:
     flow = flows_of(1)[0]
     good = numbered(flow, 1)

@@ -24,7 +24,10 @@ PREAMBLE = """
 #define WORKING_CHIPS 3
 #define TICK_STEPS 100
 #define TICKS_PER_HEARTBEAT 5
-.reg buffers @self @home @number @buffers @work_ring @egress descriptor packet_at flow verdict
+#define CALL_TICKS 20
+#define RESYNC_FIRST 2
+#define CALL_TICK_STEPS 100
+.reg buffers @self @home @own_caller @number @buffers @work_ring @egress descriptor packet_at flow verdict
 .reg self length bundle entry place
 .sig got, written, put_done, a_signal
 #include "oboe/structures.uc"
@@ -32,6 +35,7 @@ PREAMBLE = """
 #include "oboe/message.uc"
 #include "oboe/request.uc"
 #include "oboe/send.uc"
+#include "oboe/replica.uc"
 #include "oboe/scan.uc"
 #include "oboe/pinned.uc"
 #macro service_evict()
@@ -40,6 +44,7 @@ PREAMBLE = """
 #endm
 #include "oboe/packet.uc"
 #include "oboe/flow_table.uc"
+#include "oboe/combine.uc"
 immed[packet_at, 0]
 immed[descriptor, 0]
 immed[@buffers, 0]
@@ -48,10 +53,13 @@ immed[@number, 0]
 immed[@scan_time, 0]
 immed[@scan_bucket, 0]
 immed[@down, 0]
+immed[@gaps, 0]
+immed[@own_caller, 0]
 immed[@caller, 0]
 immed[@first_reply, 0]
 """
-ARGUMENTS = {"DROP": "end#", "DOWN": "end#", "SIGNAL": "a_signal", "OPERATION": "3", "POLL": "end#", "STALE": "end#"}
+LABELS = ("DROP", "DOWN", "POLL", "STALE", "GIVEN_UP", "NOT", "KNOWN", "NONE")
+ARGUMENTS = {"SIGNAL": "a_signal", "OPERATION": "3", **dict.fromkeys(LABELS, "end#")}
 OF_A_STAGE = {"receive.uc", "transmit.uc", "ordered.uc", "worker.uc"}
 """Their macros use what stands before them; ordered.uc has the names of pinned.uc."""
 
@@ -128,6 +136,22 @@ def applied(include: str, body: str, records: list[list[int]], *, results: int) 
         "\n".join(lines), inputs=[word for one in records for word in one], results=results * len(records), **DEFINES
     )
     return [flat[n : n + results] for n in range(0, len(flat), results)]
+
+
+def test_a_record_is_stale_beyond_its_time_out() -> None:
+    """Not at the time-out, one step of the clock behind it."""
+    timeout = DEFINES["FLOW_TIMEOUT"]
+    body = """
+immed[out0, 0]
+flow_timeout(in0, stale#)
+br[judged#]
+stale#:
+immed[out0, 1]
+judged#:
+"""
+    ages = [0, timeout - 1, timeout, timeout + 1, 1 << 31]
+    got = applied("oboe/flow_table.uc", body, [[age] for age in ages], results=1)
+    assert [stale for (stale,) in got] == [int(age > timeout) for age in ages]
 
 
 def test_canonical_keys() -> None:

@@ -116,6 +116,10 @@ class MonitorOracle:
         self._hashes[arrival.packet.flow] = arrival.hash_words
         return Treatment(arrival.frame)
 
+    def forget(self, flow: Tuple) -> None:
+        """The flow's record was given up."""
+        self.monitor.flows.pop(flow, None)
+
     def differences(self, observed: Observed) -> list[str]:
         """What the states hold and must not."""
         monitor = self.monitor

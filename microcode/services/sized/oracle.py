@@ -36,6 +36,10 @@ class SizedOracle:
         self._counts[arrival.packet.flow] = packets + 1, total + len(arrival.frame)
         return Treatment(arrival.frame)
 
+    def forget(self, flow: Tuple) -> None:
+        """The flow's record was given up."""
+        self._counts.pop(flow, None)
+
     def differences(self, observed: Observed) -> list[str]:
         """Entries that hold anything else."""
         if "contexts" not in observed.flows:

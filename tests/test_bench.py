@@ -24,7 +24,7 @@ from ixp_emu.bench.files import WORKLOADS
 from ixp_emu.bench.measure import Counts, ProcessSeconds, Run, count, figures, seconds_of_process
 from ixp_emu.bench.model import SCHEMA, BenchReport, CostFigures, ProgramFigures, ThreadFigures, read_bench, write_bench
 from ixp_emu.bench.programs import PROGRAMS, Loaded
-from ixp_emu.bench.scaling import COSTS, Scale, measure_costs, measure_threads, open_run
+from ixp_emu.bench.scaling import COSTS, Scale, measure_bare_speedup, measure_costs, measure_threads, open_run
 from ixp_emu.bench.table import print_bench
 from ixp_emu.chip.chip import Memories, initialise, load_program, new_chips
 from ixp_emu.chip.clock import advance_unlinked
@@ -240,6 +240,7 @@ def _report(
         programs=[figures(PROGRAMS[0], [run], chips=1, microengines=8, me_clock_hz=600)],
         costs=costs or [],
         threads=threads or [],
+        bare_speedup=1.97 if threads else None,
     )
 
 
@@ -289,7 +290,7 @@ def test_the_table_says_what_chips_cost_and_threads_bring() -> None:
             cpu_ratio=1.02,
         )
     ]
-    rows = [" ".join(line.split()) for line in _printed(_report(costs=costs, threads=threads))[-6:]]
+    rows = [" ".join(line.split()) for line in _printed(_report(costs=costs, threads=threads))[-7:]]
     assert rows == [
         "chips links CPU ns/chip-cycle ratio",
         "1 none 30.0 1.00",
@@ -297,6 +298,7 @@ def test_the_table_says_what_chips_cost_and_threads_bring() -> None:
         "",
         "chips links threads workers wall s, 1 thread wall s speed-up CPU ratio",
         "2 5,000 cycles 2 2 0.500 0.250 2.00 1.02",
+        "two bare loops that share nothing: 1.97",
     ]
 
 
@@ -340,6 +342,7 @@ def test_chips_of_a_scaled_cluster_have_the_same_load(scale: Scale) -> None:
 
 
 def test_costs_and_threads_are_measured() -> None:
+    assert measure_bare_speedup(rounds=1) > 0
     costs = measure_costs((Scale(1), Scale(2), Scale(2, 1_000)), rounds=2, chip_cycles=40_000)
     assert [(row.chips, row.link_cycles, row.ratio == 1.0) for row in costs][::2] == [(1, None, True), (2, 1_000, True)]
     assert all(row.cpu_ns_per_chip_cycle > 0 for row in costs)
@@ -360,12 +363,13 @@ def test_the_long_form_measures_the_rest_and_compiles_from_nothing(monkeypatch: 
     monkeypatch.setattr("ixp_emu.bench.command.seconds_of_process", timed)
     monkeypatch.setattr("ixp_emu.bench.command.measure_costs", lambda scales: [cost] * len(scales))
     monkeypatch.setattr("ixp_emu.bench.command.measure_threads", lambda scales: [])
+    monkeypatch.setattr("ixp_emu.bench.command.measure_bare_speedup", lambda: 1.5)
     short = run_bench(console=Console(file=StringIO()))
-    assert (short.costs, short.threads) == ([], [])
+    assert (short.costs, short.threads, short.bare_speedup) == ([], [], None)
     asked.clear()
     report = run_bench(long=True, console=Console(file=StringIO()))
     assert [row.chips for row in report.costs] == [4] * len(COSTS)
-    assert report.first_compilation_seconds == 80.0
+    assert (report.first_compilation_seconds, report.bare_speedup) == (80.0, 1.5)
     module, folder = asked[-1]
     assert module == "ixp_emu.chip.compile" and folder is not None and not Path(folder).exists()
     assert {where for _, where in asked[:-1]} == {None}

@@ -17,7 +17,7 @@ from ixp_emu.bench.files import WORKLOADS
 from ixp_emu.bench.measure import measure, peak_memory_bytes, seconds_of_process
 from ixp_emu.bench.model import SCHEMA, BenchReport, CostFigures, ThreadFigures, write_bench
 from ixp_emu.bench.programs import PROGRAMS
-from ixp_emu.bench.scaling import COSTS, THREADS, measure_costs, measure_threads
+from ixp_emu.bench.scaling import COSTS, THREADS, measure_bare_speedup, measure_costs, measure_threads
 from ixp_emu.bench.table import print_bench
 from ixp_emu.chip.compile import compile_engine, is_compiled, progress_shown
 
@@ -57,10 +57,12 @@ def run_bench(json_path: Path | None = None, *, long: bool = False, console: Con
             programs.append(measure(program, bares))
         costs: list[CostFigures] = []
         threads: list[ThreadFigures] = []
+        bare_speedup: float | None = None
         if long:
             status.update("many chips")
             costs = measure_costs(COSTS)
             status.update("two threads")
+            bare_speedup = measure_bare_speedup()
             threads = measure_threads(THREADS)
             status.update("compiling the engine from nothing")
             with tempfile.TemporaryDirectory() as folder:
@@ -83,6 +85,7 @@ def run_bench(json_path: Path | None = None, *, long: bool = False, console: Con
         programs=programs,
         costs=costs,
         threads=threads,
+        bare_speedup=bare_speedup,
     )
     if json_path is not None:
         write_bench(report, json_path)

@@ -77,6 +77,7 @@ class BenchReport(Struct, frozen=True, kw_only=True):
     programs: list[ProgramFigures]
     costs: list[CostFigures]
     threads: list[ThreadFigures]
+    bare_speedup: float | None
 
 
 def write_bench(report: BenchReport, path: Path) -> None:

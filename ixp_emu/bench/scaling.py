@@ -11,18 +11,29 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from ixp_emu.bench.bare import new_bare, time_bare
 from ixp_emu.bench.files import WORKLOADS
 from ixp_emu.bench.model import CostFigures, ThreadFigures
 from ixp_emu.chip.translate import translate_programs
 from ixp_emu.cluster.config import load_config
 from ixp_emu.cluster.run import ClusterRun
 
-__all__ = ["COSTS", "THREADS", "Scale", "measure_costs", "measure_threads", "open_run", "scaled_text"]
+__all__ = [
+    "COSTS",
+    "THREADS",
+    "Scale",
+    "measure_bare_speedup",
+    "measure_costs",
+    "measure_threads",
+    "open_run",
+    "scaled_text",
+]
 
 ROUNDS = 5
 CHIP_CYCLES = 4_000_000
@@ -157,6 +168,21 @@ def measure_costs(
             )
         )
     return figures
+
+
+def measure_bare_speedup(*, threads: int = 2, rounds: int = ROUNDS) -> float:
+    """What threads bring at best on this machine: bare loops that have nothing to do with each other.
+
+    Processors that share a core give much less than their number.
+    """
+    loops = [new_bare() for _ in range(threads)]
+    ratios = []
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(time_bare, loops))
+        for _ in range(rounds):
+            alone = time_bare(loops[0])
+            ratios.append(sum(pool.map(time_bare, loops)) / alone)
+    return median(ratios)
 
 
 def measure_threads(

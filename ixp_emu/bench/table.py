@@ -47,6 +47,8 @@ def _print(report: BenchReport, console: Console, width: int) -> None:
     if report.threads:
         console.print()
         console.print(_thread_table(report.threads), width=width)
+    if report.bare_speedup is not None:
+        console.print(f"two bare loops that share nothing: {report.bare_speedup:.2f}", width=width, highlight=False)
 
 
 def _cost_table(costs: Sequence[CostFigures]) -> Table:

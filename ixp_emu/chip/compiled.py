@@ -19,7 +19,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ixp_emu.chip.pipeline import CalleeCompiler, KernelCompiler
+from ixp_emu.chip.pipeline import CalleeCompiler, KernelCache, KernelCompiler
 from ixp_emu.isa.unsettled import changed
 
 __all__ = [
@@ -77,7 +77,9 @@ def small(function: _F) -> _F:
 
 def kernel(function: _F) -> _F:
     """Compile as an entry point called from Python, cached on disk."""
-    return njit(**_OPTIONS, cache=True, pipeline_class=KernelCompiler)(function)
+    dispatcher = njit(**_OPTIONS, pipeline_class=KernelCompiler)(function)
+    dispatcher._cache = KernelCache(function)
+    return dispatcher
 
 
 @intrinsic

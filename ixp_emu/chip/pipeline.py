@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from numba.core import funcdesc, lowering
+from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, Flags, _LowerResult
 from numba.core.compiler_machinery import CompilerPass, LoweringPass
+from numba.core.runtime.nrt import rtsys
 from numba.core.typed_passes import (
     IRLegalization,
     NativeLowering,
@@ -31,7 +33,7 @@ from numba.core.types import Function
 from numba.core.typing.context import Context
 from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
 
-__all__ = ["CalleeCompiler", "KernelCompiler", "Progress", "watch_compilation"]
+__all__ = ["CalleeCompiler", "KernelCache", "KernelCompiler", "Progress", "watch_compilation"]
 
 
 class Progress(NamedTuple):
@@ -218,6 +220,15 @@ class _Flags(Flags):  # type: ignore[misc]
 @functools.cache
 def _fixed(flags: Flags) -> _Flags:
     return _Flags(flags)
+
+
+class KernelCache(FunctionCache):  # type: ignore[misc]
+    """Numba's cache of a kernel; what it holds is loaded without all that numba needs to know for compiling."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
 
 class _EngineCompiler(CompilerBase):  # type: ignore[misc]

@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import llvmlite.binding as llvm
+import llvmlite.ir as llvmir
 from numba.core import funcdesc, lowering
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, Flags, _LowerResult
 from numba.core.compiler_machinery import CompilerPass, LoweringPass
@@ -222,8 +224,30 @@ def _fixed(flags: Flags) -> _Flags:
     return _Flags(flags)
 
 
+class _KernelFile(CompileResultCacheImpl):  # type: ignore[misc]
+    """What is kept of a kernel: its machine code. Numba would keep its IR too, for functions that call it."""
+
+    def reduce(self, cres: Any) -> Any:
+        (name, kind, (machine_code, _)), *rest = cres._reduce()
+        description = rest[0]
+        module = llvmir.Module(name)
+        module.triple = llvm.get_process_triple()
+        for defined in (
+            description.llvm_func_name,
+            description.llvm_cpython_wrapper_name,
+            description.llvm_cfunc_wrapper_name,
+        ):
+            body = llvmir.Function(module, llvmir.FunctionType(llvmir.VoidType(), []), defined)
+            llvmir.IRBuilder(body.append_basic_block()).ret_void()
+        names = llvm.parse_assembly(str(module)).as_bitcode()
+        environments_of_callees: tuple[()] = ()  # for Python exceptions, which kernels do not raise
+        return (name, kind, (machine_code, names)), *rest[:-1], environments_of_callees
+
+
 class KernelCache(FunctionCache):  # type: ignore[misc]
     """Numba's cache of a kernel; what it holds is loaded without all that numba needs to know for compiling."""
+
+    _impl_class = _KernelFile
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         rtsys.initialize(target_context)

@@ -79,6 +79,7 @@ def test_a_new_flow_at_once_in_all_contexts_makes_one_record(tmp_path: Path, ord
 def break_source(monkeypatch: pytest.MonkeyPatch, file: str, changes: dict[str, str]) -> None:
     """The assembler reads a file of Oboe with some texts replaced."""
     from ixp_emu.assembler import preprocess
+    from ixp_emu.cluster import program_cache
 
     read = preprocess.read_source
 
@@ -91,6 +92,7 @@ def break_source(monkeypatch: pytest.MonkeyPatch, file: str, changes: dict[str, 
         return text
 
     monkeypatch.setattr(preprocess, "read_source", read_broken)
+    monkeypatch.setattr(program_cache, "read_source", read_broken)  # else it finds what is kept of the whole file
 
 
 NO_SECTION = {"pinned": "    ctx_arb[bucket_left]\n", "ordered": "    bne[not_yet#]\n"}

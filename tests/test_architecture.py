@@ -11,12 +11,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {  # part -> the other parts it may use; docs/design.md, "Folders"
     "errors": set(),
+    "cache": set(),
     "isa": {"errors"},
     "assembler": {"isa", "errors"},
-    "chip": {"isa", "errors"},
+    "chip": {"isa", "errors", "cache"},
     "board": {"chip", "assembler", "isa", "errors"},
     "placement": {"chip", "assembler", "errors"},
-    "cluster": {"board", "placement", "chip", "assembler", "isa", "errors"},
+    "cluster": {"board", "placement", "chip", "assembler", "isa", "errors", "cache"},
     "report": {"cluster", "board", "placement", "chip", "assembler", "isa", "errors"},
     "bench": {"report", "cluster", "placement", "chip", "assembler", "errors"},
     "output_files": {"errors"},

@@ -7,7 +7,6 @@ because numba's own check sees only the file of the cached function, not of its 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ixp_emu.cache import cache_root
 from ixp_emu.chip.pipeline import CalleeCompiler, KernelCache, KernelCompiler
 from ixp_emu.isa.unsettled import changed
 
@@ -54,8 +54,7 @@ def _cache_folder() -> Path:
     for source in sorted(package.rglob("*.py")):
         if source.parent.name in ("isa", "chip"):
             digest.update(source.read_bytes())
-    base = os.environ.get("IXPEMU_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "ixpemu" / digest.hexdigest()[:16]
+    return cache_root() / digest.hexdigest()[:16]
 
 
 numba.config.CACHE_DIR = str(_cache_folder())

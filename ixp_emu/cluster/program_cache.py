@@ -22,6 +22,7 @@ import msgspec
 from ixp_emu.assembler.program import Program
 from ixp_emu.assembler.source_files import exists, read_source
 from ixp_emu.assembler.structures import Location, StructureDeclaration
+from ixp_emu.cache import cache_root
 from ixp_emu.errors import InputError
 from ixp_emu.isa.unsettled import changed
 
@@ -50,8 +51,7 @@ class Known(msgspec.Struct, frozen=True):
 
 def cache_folder() -> Path:
     """Where the entries lie: beside the compiled engine."""
-    base = os.environ.get("IXPEMU_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "ixpemu" / "programs"
+    return cache_root() / "programs"
 
 
 def find_source(identity: str) -> Known | None:

@@ -70,49 +70,6 @@
     alu_shf[out_chip, 0xFF, AND, in_entry, >>16]
 #endm
 
-// Longwords 0 to 7 of a packet's prefix, as the header of its DISPATCH message. The context sleeps until they are there.
-// Uses place, length (of the packet), bundle, entry, self, $$out and written of classify.
-//   in_chip      register: the chip it goes to
-//   cycles       25, a read and a write
-#macro write_message_header(in_chip)
-.reg part
-.state_xfer route[4] chip_routes
-    state_read[route, chip_routes, in_chip, 0, 4]
-    immed[part, 0x200, <<16]
-    alu[$$out[0], --, B, part]
-    alu[$$out[1], --, B, route[1]]
-    alu[$$out[2], --, B, route[2]]
-    immed[part, MESSAGE_TYPE, <<16]
-    alu[$$out[3], --, B, part]
-    immed[part, ((MESSAGE_VERSION << 12) | (MESSAGE_DISPATCH << 8)), <<16]
-    alu[$$out[4], --, B, part]
-    alu_shf[part, bundle, OR, in_chip, <<16]
-    alu_shf[part, part, OR, self, <<24]
-    alu[$$out[5], --, B, part]
-    alu[part, length, +, (FRAME_OFFSET - MESSAGE_BODY)]
-    alu_shf[part, part, OR, entry, <<16]
-    alu[$$out[6], --, B, part]
-    immed[$$out[7], 0]
-    dram[write, $$out[0], place, 0, 4], structure[packet_buffers], sig_done[written]
-    ctx_arb[written]
-#endm
-
-// Put a packet on the transmit ring as a message to a chip: prefix included, so it begins 64 bytes earlier.
-// Uses descriptor and put_done of classify.
-//   in_chip      register
-//   cycles       6, a read and a put
-#macro send_to_chip(in_chip)
-.reg step
-.reg write $send[2]
-.state_xfer route[1] chip_routes
-    state_read[route, chip_routes, in_chip, 0, 1]
-    immed[step, (PREFIX_BYTES - 1), <<16]
-    immed_w0[step, (0x10000 - (1 << OFFSET_SHIFT))]
-    alu[$send[0], descriptor, +, step]
-    alu[$send[1], --, B, route[0]]
-    scratch[put, $send[0], (TX_RING << 2), 0, 2], structure[tx_ring], ctx_swap[put_done]
-#endm
-
 // Put something on the transmit ring, to a chip. Uses put_done of the program.
 //   in_descriptor, in_chip  registers
 //   cycles       3, a read and a put

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -86,7 +87,8 @@ def model_part(report: dict[str, Any]) -> dict[str, Any]:
     """A report without what depends on the host, the version or where files lie; of its configuration the hardware."""
     part = {key: value for key, value in report.items() if key not in ("version", "config", "run")}
     run = {key: value for key, value in report["run"].items() if key not in _HOST}
-    return {"hardware": report["config"]["hardware"], "run": run, **part}
+    text = _text({"hardware": report["config"]["hardware"], "run": run, **part})
+    return dict(json.loads(text.replace(f"{ROOT}{os.sep}", "")))
 
 
 def digest_of(part: Any) -> str:

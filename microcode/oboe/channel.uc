@@ -287,7 +287,7 @@ each#:
     alu[silent, channel[CHANNEL_SILENT], +, 1]
     alu[channel[0], --, B, silent]
     state_write[channel, channels, chip, CHANNEL_SILENT, 1]
-    immed[number, (DOWN_HEARTBEATS * TICKS_PER_HEARTBEAT)]
+    immed[number, (DOWN_HEARTBEATS * TICKS_PER_HEARTBEAT + 1)]      // one more: a beat falls anywhere within a tick
     alu[--, number, -, silent]
     bhs[alive#]
     chip_is_down(chip)

@@ -18,8 +18,12 @@ from tests.microcode.test_assemble import LOCATIONS, PROGRAMS, parsed
 
 @contextmanager
 def filled_slots(fill: bool) -> Iterator[None]:
-    """Programs of a chip are assembled with or without filling."""
-    with mock.patch("ixp_emu.cluster.programs.assemble", partial(assemble, fill_defer=fill)):
+    """Programs of a chip are assembled with or without filling, and not kept."""
+    with (
+        mock.patch("ixp_emu.assembler.assembly.assemble", partial(assemble, fill_defer=fill)),
+        mock.patch("ixp_emu.cluster.programs.find_program", lambda *_: None),
+        mock.patch("ixp_emu.cluster.programs.keep_program", lambda *_: None),
+    ):
         yield
 
 

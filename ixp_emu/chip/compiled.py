@@ -66,7 +66,8 @@ _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
 def compiled(function: _F) -> _F:
     """Compile as a callee of a kernel; never cached by itself."""
-    return njit(**_OPTIONS, pipeline_class=CalleeCompiler)(function)
+    # said, because numba lets callees of an inlined function inherit its inlining
+    return njit(**_OPTIONS, forceinline=False, pipeline_class=CalleeCompiler)(function)
 
 
 def small(function: _F) -> _F:

@@ -24,18 +24,22 @@ from ixp_emu.isa.unsettled import changed
 
 __all__ = [
     "NEVER",
+    "address_of",
     "call_translation",
     "compiled",
+    "copy_bytes",
     "count_trailing_zeros",
     "kernel",
     "least_of_6",
     "least_of_8",
     "load_acquire",
+    "load_big_endian",
     "load_field",
     "load_u8",
     "load_u32",
     "s64",
     "small",
+    "store_big_endian",
     "store_field",
     "store_release",
     "store_u8",
@@ -151,6 +155,51 @@ def store_u32(typingctx: Any, address: Any, value: Any) -> Any:
 def store_u8(typingctx: Any, address: Any, value: Any) -> Any:
     """Store the low 8 bits of an int64 at a raw address."""
     return types.void(types.int64, types.int64), _storer(8)
+
+
+@intrinsic
+def load_big_endian(typingctx: Any, address: Any) -> Any:
+    """The 32-bit word whose most significant byte is at a raw address, aligned or not, as int64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = builder.load(_pointer(builder, args[0], 32), align=1)
+        return builder.zext(builder.bswap(value), ir.IntType(64))
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def store_big_endian(typingctx: Any, address: Any, value: Any) -> Any:
+    """Store the low 32 bits of an int64 with the most significant byte at a raw address, aligned or not."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = builder.bswap(builder.trunc(args[1], ir.IntType(32)))
+        builder.store(word, _pointer(builder, args[0], 32), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def address_of(typingctx: Any, record: Any) -> Any:
+    """The address of a record, for the operations on raw addresses."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ptrtoint(args[0], ir.IntType(64))
+
+    return types.int64(record), codegen
+
+
+@intrinsic
+def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
+    """Copy bytes between raw addresses; the ranges do not overlap."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        target, source = (_pointer(builder, address, 8) for address in args[:2])
+        cgutils.raw_memcpy(builder, target, source, args[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
 
 
 @intrinsic

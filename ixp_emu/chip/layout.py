@@ -447,8 +447,8 @@ _CHIP_FIELDS: list[Any] = [
     ("timestamp_start", np.int64),  # cycle in which the timestamp was 0, NEVER if it stands still
     ("banks", np.int64),
     ("bank_queue_depth", np.int64),
-    ("bank_interleave", np.int64),
-    ("row_bytes", np.int64),
+    ("bank_shift", np.int64),  # of an address: bits below those of the bank
+    ("row_shift", np.int64),  # bits below those of the row
     ("dram_cas", np.int64),
     ("dram_activate", np.int64),
     ("dram_precharge", np.int64),
@@ -545,7 +545,9 @@ _CHIP_FIELDS: list[Any] = [
     # DRAM
     ("bank", BANK, (8,)),
     ("bank_queue", QUEUE, (8,)),
+    ("waiting_banks", np.int64),  # bit per bank: its queue is not empty
     ("bank_last", np.int64),
+    ("bank_next", np.int64),  # when one of the waiting commands can be scheduled, as last found
     ("dram_last_write", np.int64),  # direction of the last scheduled command, -1 none
     ("dram_bus_free", np.int64),
     ("dram_last_activate", np.int64),

@@ -24,9 +24,11 @@ from ixp_emu.isa.unsettled import changed
 
 __all__ = [
     "NEVER",
+    "add_to_bytes",
     "address_of",
     "call_translation",
     "compiled",
+    "copy_4_words",
     "copy_bytes",
     "count_trailing_zeros",
     "kernel",
@@ -200,6 +202,40 @@ def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def copy_4_words(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
+    """Copy the first ``count`` (at least 0) of 4 words of 32 bits between raw addresses; the target keeps the others.
+
+    Both addresses must have all 16 bytes. Without a branch that depends on the count.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word, vector = ir.IntType(64), ir.VectorType(ir.IntType(32), 4)
+        target, source = (builder.inttoptr(address, vector.as_pointer()) for address in args[:2])
+        lanes = ir.VectorType(word, 4)
+        counts = ir.Constant(lanes, ir.Undefined)
+        for lane in range(4):
+            counts = builder.insert_element(counts, args[2], ir.Constant(ir.IntType(32), lane))
+        taken = builder.icmp_signed(">", counts, ir.Constant(lanes, [ir.Constant(word, lane) for lane in range(4)]))
+        new, old = (builder.load(pointer, align=4) for pointer in (source, target))
+        builder.store(builder.select(taken, new, old), target, align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def add_to_bytes(typingctx: Any, address: Any, addends: Any) -> Any:
+    """Add an int64 to the 8 bytes at a raw address, aligned or not; no byte overflows."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _pointer(builder, args[0], 64)
+        builder.store(builder.add(builder.load(pointer, align=1), args[1]), pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
 
 
 @intrinsic

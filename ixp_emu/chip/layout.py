@@ -173,9 +173,7 @@ ROW = np.dtype(
         ("counted", np.uint8),  # indirect_ref may change the count
         ("xfer_in", np.uint16),  # file index of the first transfer-in register, context part added
         ("xfer_out", np.uint16),
-        ("pull_words", np.uint8),  # of a direct command, as in COMMAND
-        ("push_words", np.uint8),
-        ("master", np.uint8),
+        ("command", np.int64, (2,)),  # of a direct command: the bytes of COMMAND from ``code`` on
     ],
     align=True,
 )
@@ -187,7 +185,6 @@ COMMAND = np.dtype(
         ("ready", np.int64),  # arrival at the unit; later: request time on the push bus
         ("pulled", np.int64),  # operand data there, NEVER until granted
         ("address", np.int64),
-        ("row", np.int32),  # of its DRAM bank
         ("code", np.uint8),
         ("action", np.uint8),
         ("unit", np.uint8),
@@ -204,6 +201,7 @@ COMMAND = np.dtype(
         ("marked", np.uint8),  # transfer-in registers marked busy
         ("push_words", np.uint8),  # longwords to the ME (or TBUF)
         ("master", np.uint8),  # S_push queue that takes the reply
+        ("row", np.int32),  # of its DRAM bank
         ("xfer_in", np.uint16),
         ("xfer_out", np.uint16),
         ("next", np.uint16),  # in the unit's, FIFO's or push queue
@@ -291,6 +289,7 @@ MICROENGINE = np.dtype(
         ("csr", np.uint32, (256,)),
         ("file", np.uint32, (FILE_SIZE,)),
         ("busy", np.uint8, (NEIGHBOR,)),  # commands in flight per transfer register
+        ("busy_end", np.uint8, (8,)),  # busy is read 8 at a time
     ],
     align=True,
 )

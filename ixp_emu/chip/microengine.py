@@ -170,22 +170,34 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 me.csr_pending -= 1
             if outcome != NEXT:
                 # what follows happens behind the defer slots
-                me.after = outcome
                 slots = s64(row.defer)
-                me.after_lost = s64(row.slots) - slots
+                lost = s64(row.slots) - slots
+                target = me.after_target
                 if outcome == SWAPPED:  # resume behind the defer slots, or where br[label] says
-                    me.after_target = s64(row.target) if kind == Kind.CTX_ARB and row.special else pc + slots
+                    target = s64(row.target) if kind == Kind.CTX_ARB and row.special else pc + slots
                 if slots > 0 and code != 0 and me.csr_pending == 0:
                     entry = pc | SLOTS
                     reached = call_translation(code, me, context * 16, context, entry, time, until)
                     if reached != entry:
-                        pc = reached
                         time = me.time
                         slots = 0
+                if slots == 0 and me.after == 0:
+                    time += lost
+                    me.lost += lost
+                    pc = target
+                    me.after_target = 0
+                    if outcome == SWAPPED:
+                        _swap_out(me, context, pc, me.executing + time - start - me.lost)
+                    continue
+                me.after = outcome
+                me.after_target = target
+                me.after_lost = lost
                 me.after_slots = slots
-            elif me.after != 0:
+            elif me.after == 0:
+                continue
+            else:
                 me.after_slots -= 1
-            if me.after == 0 or me.after_slots > 0:
+            if me.after_slots > 0:
                 continue
         # the defer slots are through
         time += me.after_lost

@@ -14,7 +14,7 @@ from ixp_emu.chip.codes import (
     NOTIFY_REMOTE,
     Command,
 )
-from ixp_emu.chip.compiled import NEVER, address_of, compiled, count_trailing_zeros, s64, small, u
+from ixp_emu.chip.compiled import NEVER, address_of, compiled, count_trailing_zeros, rare, s64, small, u
 from ixp_emu.chip.delivery import bus_of, deliver, deliver_media
 from ixp_emu.chip.layout import CMD_ARBITER, COMMAND, DRAM, PULL, PUSH, UNIT, offset_of
 from ixp_emu.chip.operands import note_in_flight, read_registers
@@ -243,7 +243,7 @@ def _copy_signal(command: Any, signal: Any) -> None:
     signal.signal = command.signal
 
 
-@compiled
+@rare
 def _deliver_reflected(chip: Any, slot: int, command: Any, time: int) -> None:
     """Data of a reflector command to the ME that receives it, its signal to initiator, remote context or both."""
     number = s64(command.address) >> 10

@@ -19,7 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ixp_emu.cache import cache_root
-from ixp_emu.chip.pipeline import CalleeCompiler, KernelCache, KernelCompiler
+from ixp_emu.chip.pipeline import RARE, CalleeCompiler, KernelCache, KernelCompiler
 from ixp_emu.isa.unsettled import changed
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "load_field",
     "load_u8",
     "load_u32",
+    "rare",
     "s64",
     "small",
     "store_big_endian",
@@ -79,6 +80,12 @@ def compiled(function: _F) -> _F:
 def small(function: _F) -> _F:
     """Compile as a callee that is inlined at every call."""
     return njit(**_OPTIONS, forceinline=True, pipeline_class=CalleeCompiler)(function)
+
+
+def rare(function: _F) -> _F:
+    """Compile as a callee that is seldom called, so that its code and the way to it lie apart from what runs often."""
+    RARE.add(function)
+    return compiled(function)
 
 
 def kernel(function: _F) -> _F:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, ME_IDLE, Command, Fault
-from ixp_emu.chip.compiled import NEVER, address_of, compiled, s64, small, u
+from ixp_emu.chip.compiled import NEVER, address_of, compiled, rare, s64, small, u
 from ixp_emu.chip.layout import (
     CMD_ARBITER,
     COMMAND,
@@ -161,7 +161,7 @@ def complete(chip: Any, slot: int, command: Any, time: int) -> None:
         release(chip, slot)
 
 
-@compiled
+@rare
 def apply_put_writes(me: Any, time: int) -> None:
     """Let pending CSR writes of NN_PUT take effect that are due at a time."""
     while me.nn_put_writes > 0 and me.nn_put_time[u(0)] <= time:
@@ -172,7 +172,7 @@ def apply_put_writes(me: Any, time: int) -> None:
             me.nn_put_value[u(i)] = me.nn_put_value[u(i + 1)]
 
 
-@compiled
+@rare
 def _land(me: Any, command: Any, time: int) -> None:
     """A next neighbour write lands, in phase 0."""
     register = s64(command.xfer_in)

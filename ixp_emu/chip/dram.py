@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import ACTION_MEDIA, Command, Ddr, Fault
-from ixp_emu.chip.compiled import NEVER, compiled, count_trailing_zeros, load_u32, s64, small, store_field, store_u32, u
+from ixp_emu.chip.compiled import (
+    NEVER,
+    compiled,
+    count_trailing_zeros,
+    load_u32,
+    rare,
+    s64,
+    small,
+    store_field,
+    store_u32,
+    u,
+)
 from ixp_emu.chip.delivery import answer_cycles, complete, free_inlet, reply
 from ixp_emu.chip.layout import DDR, DRAM, PAGE_SHIFT, UNIT, offset_of
 from ixp_emu.chip.queues import append, edge, event_key, fail_command, pop
@@ -52,7 +63,7 @@ def _refresh_time(chip: Any) -> int:
     return edge(start)
 
 
-@compiled
+@rare
 def _catch_up_refresh(chip: Any, time: int) -> None:
     """Start every refresh that was due and possible at or before this edge."""
     while chip.refresh_due <= time:

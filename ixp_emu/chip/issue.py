@@ -14,7 +14,7 @@ from ixp_emu.chip.codes import (
     Command,
     Fault,
 )
-from ixp_emu.chip.compiled import NEVER, address_of, compiled, s64, small, store_field, u
+from ixp_emu.chip.compiled import NEVER, address_of, compiled, rare, s64, small, store_field, u
 from ixp_emu.chip.layout import CMD_ARBITER, COMMAND, MSF, SRAM0, SRAM_IN, SRAM_OUT, offset_of
 from ixp_emu.chip.operands import note_in_flight
 from ixp_emu.chip.queues import allocate, append, edge, fail_in_turn, hasten, release
@@ -45,7 +45,7 @@ def _transfer_register(base: int, context: int, absolute: int) -> int:
     return (base & ~127) | (absolute if absolute >= 0 else (base + context * 16) & 127)
 
 
-@compiled
+@rare
 def _aim_at_remote(chip: Any, command: Any, code: int, address: int, count: int) -> None:
     """A reflector command: one side of its data are the SRAM transfer registers of the ME that its address names."""
     number = address >> 10

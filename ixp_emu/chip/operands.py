@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import Shift
-from ixp_emu.chip.compiled import add_to_bytes, address_of, compiled, copy_4_words, load_u32, s64, small, store_u32, u
+from ixp_emu.chip.compiled import (
+    add_to_bytes,
+    address_of,
+    compiled,
+    copy_4_words,
+    load_u32,
+    rare,
+    s64,
+    small,
+    store_u32,
+    u,
+)
 from ixp_emu.chip.layout import (
     CONTEXTS,
     DRAM_IN,
@@ -154,7 +165,7 @@ def _wraps(first: int, count: int) -> bool:
     return (first & 127) + count > 128
 
 
-@compiled
+@rare
 def _note_each(me: Any, first: int, count: int, change: int) -> None:
     for i in range(count):
         me.busy[u((first & ~127) | ((first + i) & 127))] += change
@@ -179,7 +190,7 @@ def note_in_flight(me: Any, first: int, count: int, change: int) -> None:
         count -= 8
 
 
-@compiled
+@rare
 def _write_each(me: Any, first: int, data: int, count: int) -> None:
     for i in range(count):
         me.file[u((first & ~127) | ((first + i) & 127))] = load_u32(data + i * 4)
@@ -199,7 +210,7 @@ def write_registers(me: Any, first: int, data: int, count: int) -> None:
         count -= 4
 
 
-@compiled
+@rare
 def _read_each(me: Any, first: int, data: int, count: int) -> None:
     for i in range(count):
         store_u32(data + i * 4, s64(me.file[u((first & ~127) | ((first + i) & 127))]))

@@ -35,7 +35,10 @@ from numba.core.types import Function
 from numba.core.typing.context import Context
 from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
 
-__all__ = ["CalleeCompiler", "KernelCache", "KernelCompiler", "Progress", "watch_compilation"]
+__all__ = ["RARE", "CalleeCompiler", "KernelCache", "KernelCompiler", "Progress", "watch_compilation"]
+
+RARE: set[Callable[..., Any]] = set()
+"""Functions that are seldom called: they stand apart, and what leads to their calls behind what does not."""
 
 
 class Progress(NamedTuple):
@@ -90,6 +93,9 @@ class _KernelLibrary(JITCodeLibrary):  # type: ignore[misc]
         super().finalize()
 
     def _optimize_final_module(self) -> None:
+        for function in self._final_module.functions:
+            if function.linkage == llvm.Linkage.linkonce_odr:  # a callee, which nothing outside calls: its arguments
+                function.linkage = llvm.Linkage.internal  # and its status, which is always the same, can go
         passes, builder = self._codegen._module_pass_manager()  # no cheaper ones before: nothing here counts references
         passes.run(self._final_module, builder)
 
@@ -138,6 +144,9 @@ class _CalleeLowering(LoweringPass):  # type: ignore[misc]
         with context.push_code_library(library):
             lower = lowering.Lower(context, library, description, state.func_ir, metadata=state.metadata)
             lower.lower()
+        if state.func_id.func in RARE:
+            lower.function.attributes.add("cold")
+            lower.function.attributes.add("noinline")
 
         # numba files a function under its entry point, a builtin of its own; this one refuses the arguments it gets
         entry = {}.update  # type: ignore[var-annotated]

@@ -19,25 +19,13 @@ from ixp_emu.chip.delivery import bus_of, deliver, deliver_media
 from ixp_emu.chip.layout import CMD_ARBITER, COMMAND, DRAM, PULL, PUSH, UNIT, offset_of
 from ixp_emu.chip.operands import note_in_flight, read_registers
 from ixp_emu.chip.queues import allocate, append, edge, event_key, find_first_other, hasten, pop
-from ixp_emu.chip.units import inlet_free_at, inlet_places, schedule_unit
+from ixp_emu.chip.units import inlet_free_at, inlet_places, inlet_second_free_at, schedule_unit, wants
 
 __all__ = ["grant_command", "pull_step", "push_step"]
 
 _DATA = offset_of(COMMAND, "data")
 
 # --- command bus ------------------------------------------------------------------------------------------------
-
-
-@compiled
-def _wants(chip: Any, cluster: int, unit: int, time: int) -> bool:
-    """Whether an ME of a cluster has a command for a unit at the head of its FIFO that may be granted."""
-    lanes = chip.waiting_lanes[u(cluster)]
-    while lanes != 0:
-        engine = u(cluster * 4 + count_trailing_zeros(lanes))
-        lanes &= lanes - 1
-        if chip.head_unit[engine] == unit and chip.head_eligible[engine] <= time:
-            return True
-    return False
 
 
 @compiled
@@ -66,6 +54,8 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
         room = inlet_free_at(chip, unit, time)
         if room > time:
             full |= 1 << unit
+            if room < NEVER and chip.inlet_last[u(unit)] == cluster and wants(chip, 1 - cluster, unit, edge(room)):
+                room = inlet_second_free_at(chip, unit)  # the first place is the other cluster's
             if room == NEVER:
                 blocked = 1
             else:
@@ -74,7 +64,7 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
         if (
             chip.inlet_last[u(unit)] == cluster
             and inlet_places(chip, unit) == 1
-            and _wants(chip, 1 - cluster, unit, time)
+            and wants(chip, 1 - cluster, unit, time)
         ):
             full |= 1 << unit
             blocked = 1  # until another place is free or the other cluster has granted

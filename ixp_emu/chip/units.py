@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import Command
-from ixp_emu.chip.compiled import NEVER, compiled, small, u
+from ixp_emu.chip.compiled import NEVER, compiled, count_trailing_zeros, small, u
 from ixp_emu.chip.delivery import bus_of
 from ixp_emu.chip.layout import INLET_SLOTS, MSF, SCRATCH, SRAM0, SRAM1, UNIT
 from ixp_emu.chip.msf import serve_msf
@@ -21,7 +21,7 @@ from ixp_emu.chip.rings import ring_may_run_ahead
 from ixp_emu.chip.scratch import serve_scratch
 from ixp_emu.chip.sram import serve_sram
 
-__all__ = ["inlet_free_at", "inlet_places", "schedule_unit", "unit_step"]
+__all__ = ["inlet_free_at", "inlet_places", "inlet_second_free_at", "schedule_unit", "unit_step", "wants"]
 
 
 @small
@@ -118,3 +118,23 @@ def inlet_free_at(chip: Any, unit: int, time: int) -> int:
     if chip.early_count[u(unit)] > 0:
         return int(chip.early_time[u(unit), u(chip.early_head[u(unit)])])
     return NEVER
+
+
+@small
+def inlet_second_free_at(chip: Any, unit: int) -> int:
+    """When a full inlet that will have room at a known time has room for another command, or NEVER known yet."""
+    if chip.early_count[u(unit)] < 2:
+        return NEVER
+    return int(chip.early_time[u(unit), u((chip.early_head[u(unit)] + 1) & (INLET_SLOTS - 1))])
+
+
+@compiled
+def wants(chip: Any, cluster: int, unit: int, time: int) -> bool:
+    """Whether an ME of a cluster has a command for a unit at the head of its FIFO that may be granted."""
+    lanes = chip.waiting_lanes[u(cluster)]
+    while lanes != 0:
+        engine = u(cluster * 4 + count_trailing_zeros(lanes))
+        lanes &= lanes - 1
+        if chip.head_unit[engine] == unit and chip.head_eligible[engine] <= time:
+            return True
+    return False

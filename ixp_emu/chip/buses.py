@@ -16,10 +16,11 @@ from ixp_emu.chip.codes import (
 )
 from ixp_emu.chip.compiled import NEVER, address_of, compiled, count_trailing_zeros, rare, s64, small, u
 from ixp_emu.chip.delivery import bus_of, deliver, deliver_media
+from ixp_emu.chip.inlets import inlet_free_at, inlet_places, inlet_second_free_at, wants
 from ixp_emu.chip.layout import CMD_ARBITER, COMMAND, DRAM, PULL, PUSH, UNIT, offset_of
 from ixp_emu.chip.operands import note_in_flight, read_registers
 from ixp_emu.chip.queues import allocate, append, edge, event_key, find_first_other, hasten, pop
-from ixp_emu.chip.units import inlet_free_at, inlet_places, inlet_second_free_at, schedule_unit, wants
+from ixp_emu.chip.units import schedule_unit
 
 __all__ = ["grant_command", "pull_step", "push_step"]
 
@@ -40,9 +41,14 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
     first = (last + 1) & 3
     lanes = chip.waiting_lanes[u(cluster)]
     rotated = ((lanes >> first) | (lanes << (4 - first))) & 15
-    while rotated != 0:
-        lane = (first + count_trailing_zeros(rotated)) & 3
-        rotated &= rotated - 1
+    again = -1  # the lane that was granted, with its next command
+    while rotated != 0 or again >= 0:
+        lane = again
+        if rotated != 0:
+            lane = (first + count_trailing_zeros(rotated)) & 3
+            rotated &= rotated - 1
+        else:
+            again = -1
         engine = cluster * 4 + lane
         eligible = chip.head_eligible[u(engine)]
         if eligible > time:
@@ -82,7 +88,7 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
             head = chip.pool[u(fifo.head)]
             chip.head_unit[u(engine)] = head.unit
             chip.head_eligible[u(engine)] = head.stamp + chip.fifo_latency
-            following = min(following, max(time + 2, edge(head.stamp + chip.fifo_latency)))
+            again = lane
         else:
             chip.waiting_lanes[u(cluster)] &= ~(1 << lane)
         chip.arbiter_last[u(cluster)] = lane

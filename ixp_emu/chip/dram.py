@@ -18,9 +18,9 @@ from ixp_emu.chip.compiled import (
     u,
 )
 from ixp_emu.chip.delivery import answer_cycles, complete, reply
-from ixp_emu.chip.layout import CMD_ARBITER, DDR, DRAM, PAGE_SHIFT, UNIT, offset_of
-from ixp_emu.chip.queues import append, edge, event_key, fail_command, hasten, pop
-from ixp_emu.chip.units import inlet_places, wants
+from ixp_emu.chip.inlets import free_inlet
+from ixp_emu.chip.layout import DDR, DRAM, PAGE_SHIFT, UNIT, offset_of
+from ixp_emu.chip.queues import append, edge, event_key, fail_command, pop
 
 __all__ = ["dram_step"]
 
@@ -107,11 +107,7 @@ def _distribute(chip: Any, time: int) -> None:
     command.row = command.address >> chip.row_shift
     append(chip, queue, pop(chip, inlet))
     chip.waiting_banks |= 1 << bank
-    for cluster in range(2):
-        if chip.arbiter_blocked[u(cluster)]:
-            last = chip.inlet_last[u(DRAM)] == cluster
-            if not (last and inlet_places(chip, DRAM) == 1 and wants(chip, 1 - cluster, DRAM, time)):
-                hasten(chip, CMD_ARBITER + cluster, 2, edge(time))
+    free_inlet(chip, DRAM, time)
 
 
 @small

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import Command
-from ixp_emu.chip.compiled import NEVER, compiled, count_trailing_zeros, small, u
+from ixp_emu.chip.compiled import NEVER, compiled, small, u
 from ixp_emu.chip.delivery import bus_of
 from ixp_emu.chip.layout import INLET_SLOTS, MSF, SCRATCH, SRAM0, SRAM1, UNIT
 from ixp_emu.chip.msf import serve_msf
@@ -21,7 +21,7 @@ from ixp_emu.chip.rings import ring_may_run_ahead
 from ixp_emu.chip.scratch import serve_scratch
 from ixp_emu.chip.sram import serve_sram
 
-__all__ = ["inlet_free_at", "inlet_places", "inlet_second_free_at", "schedule_unit", "unit_step", "wants"]
+__all__ = ["schedule_unit", "unit_step"]
 
 
 @small
@@ -99,42 +99,3 @@ def unit_step(chip: Any, unit: int, time: int) -> None:
     """Phase 1: serve the head of an inlet now."""
     _serve(chip, unit, time)
     schedule_unit(chip, unit, time)
-
-
-@small
-def inlet_places(chip: Any, unit: int) -> int:
-    """Free places of an inlet; commands served ahead of the clock keep theirs until their time."""
-    return chip.inlet_depth[u(unit)] - chip.inlet[u(unit)].count - chip.early_count[u(unit)]
-
-
-@small
-def inlet_free_at(chip: Any, unit: int, time: int) -> int:
-    """When an inlet has room for a command: now, at a known later time, or NEVER known yet."""
-    while chip.early_count[u(unit)] > 0 and chip.early_time[u(unit), u(chip.early_head[u(unit)])] <= time:
-        chip.early_head[u(unit)] = (chip.early_head[u(unit)] + 1) & (INLET_SLOTS - 1)
-        chip.early_count[u(unit)] -= 1
-    if inlet_places(chip, unit) > 0:
-        return time
-    if chip.early_count[u(unit)] > 0:
-        return int(chip.early_time[u(unit), u(chip.early_head[u(unit)])])
-    return NEVER
-
-
-@small
-def inlet_second_free_at(chip: Any, unit: int) -> int:
-    """When a full inlet that will have room at a known time has room for another command, or NEVER known yet."""
-    if chip.early_count[u(unit)] < 2:
-        return NEVER
-    return int(chip.early_time[u(unit), u((chip.early_head[u(unit)] + 1) & (INLET_SLOTS - 1))])
-
-
-@compiled
-def wants(chip: Any, cluster: int, unit: int, time: int) -> bool:
-    """Whether an ME of a cluster has a command for a unit at the head of its FIFO that may be granted."""
-    lanes = chip.waiting_lanes[u(cluster)]
-    while lanes != 0:
-        engine = u(cluster * 4 + count_trailing_zeros(lanes))
-        lanes &= lanes - 1
-        if chip.head_unit[engine] == unit and chip.head_eligible[engine] <= time:
-            return True
-    return False

@@ -12,13 +12,14 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import gc
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 import llvmlite.ir as llvmir
-from numba.core import funcdesc, lowering
+from numba.core import funcdesc
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, Flags, _LowerResult
@@ -34,6 +35,8 @@ from numba.core.typed_passes import (
 from numba.core.types import Function
 from numba.core.typing.context import Context
 from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
+
+from ixp_emu.chip.lowering import CalleeLower, KernelLower
 
 __all__ = ["CalleeCompiler", "KernelCache", "KernelCompiler", "Progress", "watch_compilation"]
 
@@ -52,6 +55,18 @@ class Progress(NamedTuple):
 
 _watchers: list[Callable[[Progress], None]] = []
 _under_way: list[Progress] = []
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """What a compilation makes lives until its end: every look for garbage in between is in vain."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager
@@ -135,13 +150,11 @@ class _CalleeLowering(LoweringPass):  # type: ignore[misc]
             noalias=state.flags.noalias,
             abi_tags=[state.flags.get_mangle_string()],
         )
-        with context.push_code_library(library):
-            lower = lowering.Lower(context, library, description, state.func_ir, metadata=state.metadata)
+        lower = CalleeLower(context, library, description, state.func_ir, metadata=state.metadata)
+        with lower.context.push_code_library(library):
             lower.lower()
 
-        # numba files a function under its entry point, a builtin of its own; this one refuses the arguments it gets
-        entry = {}.update  # type: ignore[var-annotated]
-        context.insert_user_function(entry, description, [library])
+        entry = {}.update  # type: ignore[var-annotated]  # numba wants a builtin; this one refuses the arguments it gets
         state["cr"] = _LowerResult(description, lower.call_helper, cfunc=entry, env=lower.env)
         if _under_way:
             _under_way[-1] = _under_way[-1]._replace(functions=_under_way[-1].functions + 1)
@@ -153,6 +166,7 @@ class _KernelLowering(NativeLowering):  # type: ignore[misc]
     """Numba's own lowering into a library that links everything it reaches."""
 
     _name = "kernel_lowering"
+    lowering_class = KernelLower
 
     def __init__(self) -> None:
         super().__init__()
@@ -299,7 +313,8 @@ class KernelCompiler(_EngineCompiler):
         _under_way.append(Progress(func.__name__, 0, optimising=False, seconds=0.0, finished=False))
         _report(_under_way[-1])
         try:
-            result = super().compile_extra(func)
+            with _no_garbage_collection():
+                result = super().compile_extra(func)
             _report(_under_way[-1]._replace(seconds=time.perf_counter() - begin, finished=True))
         finally:
             _under_way.pop()

@@ -38,8 +38,8 @@ _COMPARISONS = {
     operator.gt: ">",
     operator.ge: ">=",
 }
-_INTEGER = (types.Integer, types.IntegerLiteral)
-_NUMBER = (types.Integer, types.Float)
+_INTEGER: Any = (types.Integer, types.IntegerLiteral)
+_NUMBER: Any = (types.Integer, types.Float)
 
 
 class _Field(NamedTuple):
@@ -50,7 +50,7 @@ class _Field(NamedTuple):
     name: str
 
     @property
-    def type(self) -> types.NestedArray:
+    def type(self) -> Any:
         return self.owner.typeof(self.name)
 
 
@@ -74,12 +74,13 @@ class _EngineLower(Lower):  # type: ignore[misc]
         if name not in self._fields:
             super().delvar(name)
 
-    def _number(self, variable: ir.Var, wanted: types.Type) -> Any:
+    def _number(self, variable: ir.Var, wanted: Any) -> Any:
         """A variable's value as another type."""
-        value, given = self.loadvar(variable.name), self.typeof(variable.name)
+        value = self.loadvar(variable.name)
+        given: Any = self.typeof(variable.name)
         if given == wanted:
             return value
-        if not (isinstance(given, _INTEGER) and isinstance(wanted, types.Integer)):
+        if not (isinstance(given, _INTEGER) and isinstance(wanted, _INTEGER)):
             return self.context.cast(self.builder, value, given, wanted)
         source = given.literal_type if isinstance(given, types.IntegerLiteral) else given
         if source.bitwidth == wanted.bitwidth:
@@ -103,7 +104,7 @@ class _EngineLower(Lower):  # type: ignore[misc]
     def lower_binop(self, resty: types.Type, expr: ir.Expr, op: Any) -> Any:
         signature = self.fndesc.calltypes[expr]
         left, right = signature.args
-        if left == right and isinstance(left, types.Integer) and left.bitwidth == 64:
+        if left == right and left in (types.int64, types.uint64):
             result = signature.return_type
             if result == left == resty and (op in _ARITHMETIC or op is operator.rshift):
                 name = _ARITHMETIC.get(op) or ("ashr" if left.signed else "lshr")
@@ -141,10 +142,7 @@ class _EngineLower(Lower):  # type: ignore[misc]
         kind, given = field.type, self.typeof(index.name)
         if kind.ndim != 1 or not isinstance(given, _INTEGER):
             return None
-        if isinstance(given, types.IntegerLiteral):
-            if given.literal_value < 0:
-                return None
-        elif given.signed:
+        if given.literal_value < 0 if isinstance(given, types.IntegerLiteral) else given.signed:
             return None
         first = self._member(field.owner, field.record, field.name, kind.dtype)
         return self.builder.gep(first, [self._number(index, types.uint64)], inbounds=True)

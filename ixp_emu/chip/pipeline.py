@@ -32,7 +32,7 @@ from numba.core.typed_passes import (
     NopythonTypeInference,
     PreLowerStripPhis,
 )
-from numba.core.types import Function
+from numba.core.types import Dispatcher, Function, Integer, IntegerLiteral, int64, uint64
 from numba.core.typing.context import Context
 from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
 
@@ -177,12 +177,21 @@ class _KernelLowering(NativeLowering):  # type: ignore[misc]
         return bool(super().run_pass(state))
 
 
+def _is_narrow(kind: Any) -> bool:
+    return isinstance(kind, (Integer, IntegerLiteral)) and kind not in (int64, uint64)
+
+
 class _TypingContext(Context):  # type: ignore[misc]
-    """Numba's typing context, which remembers what an operator or intrinsic gives for operands of given types."""
+    """Numba's typing context, which remembers what a function gives for arguments of given types.
+
+    A function of the engine takes integers of less than 64 bits as int64, so that it is compiled once for all.
+    """
 
     def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
-        if not isinstance(func, Function) or kws:
+        if kws or not isinstance(func, (Function, Dispatcher)):
             return super().resolve_function_type(func, args, kws)
+        if isinstance(func, Dispatcher):
+            args = tuple(int64 if _is_narrow(one) else one for one in args)
         known = self._known.get((func, args))
         if known is None:
             known = self._known[func, args] = super().resolve_function_type(func, args, kws)
@@ -270,7 +279,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
 
 
 class _EngineCompiler(CompilerBase):  # type: ignore[misc]
-    lowering: type[LoweringPass]
+    lowering: tuple[type[CompilerPass], ...]
 
     def __init__(
         self, typingctx: Any, targetctx: Any, library: Any, args: Any, return_type: Any, flags: Any, locals: Any
@@ -289,8 +298,7 @@ class _EngineCompiler(CompilerBase):  # type: ignore[misc]
                     ReconstructSSA,
                     NopythonTypeInference,
                     PreLowerStripPhis,
-                    IRLegalization,
-                    self.lowering,
+                    *self.lowering,
                     NoPythonBackend,
                 ]
             )
@@ -300,13 +308,13 @@ class _EngineCompiler(CompilerBase):  # type: ignore[misc]
 class CalleeCompiler(_EngineCompiler):
     """For functions that kernels call."""
 
-    lowering = _CalleeLowering
+    lowering = (_CalleeLowering,)
 
 
 class KernelCompiler(_EngineCompiler):
     """For functions that Python calls."""
 
-    lowering = _KernelLowering
+    lowering = (IRLegalization, _KernelLowering)
 
     def compile_extra(self, func: Callable[..., Any]) -> Any:
         begin = time.perf_counter()

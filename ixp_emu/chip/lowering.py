@@ -82,7 +82,7 @@ class _EngineLower(Lower):  # type: ignore[misc]
             return value
         if not (isinstance(given, _INTEGER) and isinstance(wanted, _INTEGER)):
             return self.context.cast(self.builder, value, given, wanted)
-        source = given.literal_type if isinstance(given, types.IntegerLiteral) else given
+        source: Any = given.literal_type if isinstance(given, types.IntegerLiteral) else given
         if source.bitwidth == wanted.bitwidth:
             return value
         kind = llvmir.IntType(wanted.bitwidth)

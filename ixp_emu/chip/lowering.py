@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import llvmlite.ir as llvmir
 from numba.core import ir, types
-from numba.core.callconv import CPUCallConv
+from numba.core.callconv import CPUCallConv, create_error_model
 from numba.core.cpu import CPUContext
 from numba.core.lowering import Lower
 
-__all__ = ["CalleeLower", "KernelLower"]
+__all__ = ["EngineLower", "engine_context"]
 
 _ARITHMETIC = {
     operator.add: "add",
@@ -54,12 +54,68 @@ class _Field(NamedTuple):
         return self.owner.typeof(self.name)
 
 
-class _EngineLower(Lower):  # type: ignore[misc]
-    """What kernels and their callees have in common."""
+class _NoStatus(CPUCallConv):  # type: ignore[misc]
+    """Nothing raises, neither here (numba's ranges would if their step were 0) nor in a function of numba's own."""
+
+    def return_user_exc(self, builder: Any, *args: Any, **kwargs: Any) -> None:
+        builder.unreachable()
+
+    def return_status_propagate(self, builder: Any, status: Any) -> None:
+        builder.unreachable()
+
+
+class _EngineContext(CPUContext):  # type: ignore[misc]
+    @functools.cached_property
+    def call_conv(self) -> CPUCallConv:
+        return _NoStatus(self)
+
+
+@functools.cache
+def engine_context(context: CPUContext) -> _EngineContext:
+    """A context that shares everything with a given one, but for statuses and counts of references."""
+    twin = copy.copy(context)
+    twin.__class__ = _EngineContext
+    twin.enable_nrt = False
+    twin.error_model = create_error_model("numpy", twin)
+    return twin
+
+
+def _declare(context: Any, module: llvmir.Module, description: Any) -> llvmir.Function:
+    """A function that kernels call, as it stands in a module: it takes its arguments and returns its value."""
+    known = module.globals.get(description.mangled_name)
+    if known is not None:
+        return known
+    arguments = context.call_conv._get_arg_packer(description.argtypes).argument_types
+    returned = context.data_model_manager[description.restype].get_return_type()
+    function = llvmir.Function(module, llvmir.FunctionType(returned, arguments), description.mangled_name)
+    context.apply_target_attributes(function, description.argtypes, description.restype)
+    if description.inline:
+        function.attributes.add("alwaysinline")
+    return function
+
+
+class EngineLower(Lower):  # type: ignore[misc]
+    """Lowers one function."""
 
     def init(self) -> None:
         super().init()
         self._fields: dict[str, _Field] = {}
+
+    def emit_environment_object(self) -> None:
+        """Numba keeps in it what exceptions refer to."""
+
+    # --- a function
+
+    def setup_function(self, fndesc: Any) -> None:
+        self.function = _declare(self.context, self.module, fndesc)
+        self.entry_block = self.function.append_basic_block("entry")
+        self.builder = llvmir.IRBuilder(self.entry_block)
+        self.call_helper = self.call_conv.init_call_helper(self.builder)
+
+    def extract_function_arguments(self) -> Any:
+        packer = self.call_conv._get_arg_packer(self.fndesc.argtypes)
+        self.fnargs = packer.from_arguments(self.builder, self.function.args)
+        return self.fnargs
 
     # --- variables
 
@@ -70,9 +126,11 @@ class _EngineLower(Lower):  # type: ignore[misc]
         whole = self.context.get_getattr(field.owner, field.name)
         return whole(self.context, self.builder, field.owner, field.record, field.name)
 
-    def delvar(self, name: str) -> None:
-        if name not in self._fields:
-            super().delvar(name)
+    def storevar(self, value: Any, name: str, argidx: int | None = None) -> None:
+        if name in self._singly_assigned_vars:
+            self._blk_local_varmap[name] = value
+        else:
+            self.builder.store(value, self.getvar(name))
 
     def _number(self, variable: ir.Var, wanted: Any) -> Any:
         """A variable's value as another type."""
@@ -172,6 +230,10 @@ class _EngineLower(Lower):  # type: ignore[misc]
                     return
             self.storevar(self.lower_assign(self.typeof(name), inst), name)
             return
+        if isinstance(inst, ir.Return):
+            value = self.loadvar(inst.value.name)
+            self.builder.ret(self.context.get_return_value(self.builder, self.fndesc.restype, value))
+            return
         if isinstance(inst, ir.SetAttr):
             owner = self.typeof(inst.target.name)
             if isinstance(owner, types.Record) and isinstance(kind := owner.typeof(inst.attr), _NUMBER):
@@ -187,87 +249,8 @@ class _EngineLower(Lower):  # type: ignore[misc]
             return super()._lower_call_normal(fnty, expr, signature)
         callee = fnty.dispatcher.overloads[signature.args]
         self.context.add_linking_libs([callee.library])
-        function = declare_callee(self.context, self.module, callee.fndesc)
+        function = _declare(self.context, self.module, callee.fndesc)
         values = self.fold_call_args(fnty, signature, expr.args, expr.vararg, expr.kws)
         packed = self.call_conv._get_arg_packer(signature.args).as_arguments(self.builder, values)
         returned = self.builder.call(function, packed)
         return self.context.get_returned_value(self.builder, signature.return_type, returned)
-
-
-def declare_callee(context: Any, module: llvmir.Module, description: Any) -> llvmir.Function:
-    """A function that kernels call, as it stands in a module: it takes its arguments and returns its value."""
-    known = module.globals.get(description.mangled_name)
-    if known is not None:
-        return known
-    arguments = context.call_conv._get_arg_packer(description.argtypes).argument_types
-    returned = context.data_model_manager[description.restype].get_return_type()
-    function = llvmir.Function(module, llvmir.FunctionType(returned, arguments), description.mangled_name)
-    context.apply_target_attributes(function, description.argtypes, description.restype)
-    if description.inline:
-        function.attributes.add("alwaysinline")
-    return function
-
-
-class KernelLower(_EngineLower):
-    """For functions that Python calls."""
-
-
-class _NoStatus(CPUCallConv):  # type: ignore[misc]
-    """Nothing raises, neither here (numba's ranges would if their step were 0) nor in a function of numba's own."""
-
-    def return_user_exc(self, builder: Any, *args: Any, **kwargs: Any) -> None:
-        builder.unreachable()
-
-    def return_status_propagate(self, builder: Any, status: Any) -> None:
-        builder.unreachable()
-
-
-class _CalleeContext(CPUContext):  # type: ignore[misc]
-    @functools.cached_property
-    def call_conv(self) -> CPUCallConv:
-        return _NoStatus(self)
-
-
-@functools.cache
-def _for_callees(context: CPUContext) -> _CalleeContext:
-    """A context that shares everything with a given one, but for statuses."""
-    twin = copy.copy(context)
-    twin.__class__ = _CalleeContext
-    return twin
-
-
-class CalleeLower(_EngineLower):
-    """For functions that kernels call; they have no objects whose references count."""
-
-    def __init__(self, context: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_for_callees(context), *args, **kwargs)
-
-    def incref(self, typ: types.Type, val: Any) -> None:
-        """Nothing counts."""
-
-    def decref(self, typ: types.Type, val: Any) -> None:
-        """Nothing counts."""
-
-    def setup_function(self, fndesc: Any) -> None:
-        self.function = declare_callee(self.context, self.module, fndesc)
-        self.entry_block = self.function.append_basic_block("entry")
-        self.builder = llvmir.IRBuilder(self.entry_block)
-        self.call_helper = self.call_conv.init_call_helper(self.builder)
-
-    def extract_function_arguments(self) -> Any:
-        packer = self.call_conv._get_arg_packer(self.fndesc.argtypes)
-        self.fnargs = packer.from_arguments(self.builder, self.function.args)
-        return self.fnargs
-
-    def lower_inst(self, inst: Any) -> None:
-        if isinstance(inst, ir.Return):
-            value = self.loadvar(inst.value.name)
-            self.builder.ret(self.context.get_return_value(self.builder, self.fndesc.restype, value))
-        else:
-            super().lower_inst(inst)
-
-    def storevar(self, value: Any, name: str, argidx: int | None = None) -> None:
-        if name in self._singly_assigned_vars:
-            self._blk_local_varmap[name] = value
-        else:
-            self.builder.store(value, self.getvar(name))

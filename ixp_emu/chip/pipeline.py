@@ -1,10 +1,9 @@
-"""How numba compiles the engine: callees become IR only, each kernel is optimised and made native once.
+"""How numba compiles the engine: a function becomes the IR of its own body, a kernel is made native with what it calls.
 
 As numba comes, every compiled function is a library of its own that is linked with all it calls, optimised and made
 machine code, and then again inside each of its callers. The engine is some 200 small functions several calls deep, so
-most of the compilation would go with code that nobody runs. Here a callee ends as the unoptimised IR of its own body,
-and a kernel links everything it reaches. The engine needs few of numba's passes over a function either: no closures,
-no array expressions, no branches pruned by types.
+most of the compilation would go with code that nobody runs. Here only a kernel becomes machine code. The engine needs
+few of numba's passes over a function either: no closures, no array expressions, no branches pruned by types.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from numba.core.typed_passes import NoPythonBackend, NopythonTypeInference, PreL
 from numba.core.types import Dispatcher, Function, Integer, IntegerLiteral, int64, none, uint64
 from numba.core.typing.context import Context
 from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
-from numba.extending import typeof_impl
+from numba.extending import intrinsic, typeof_impl
 
 from ixp_emu.chip import primitives
 from ixp_emu.chip.compiled import Callee, Primitive
@@ -215,21 +214,26 @@ class _EngineCompiler(CompilerBase):  # type: ignore[misc]
         ]
 
 
+_INTRINSICS = {name: intrinsic(getattr(primitives, name)) for name in primitives.__all__}
+
+
 def _dispatcher(function: Callable[..., Any], *, inlined: bool) -> Any:
     # said, because numba lets callees of an inlined function inherit its inlining
     return njit(error_model="numpy", forceinline=inlined, pipeline_class=_EngineCompiler)(function)
 
 
-@typeof_impl.register(Callee)
 def _type_of_callee(callee: Callee, context: Any) -> Dispatcher:
     if callee.dispatcher is None:
         callee.dispatcher = _dispatcher(callee.py_func, inlined=callee.inlined)
     return Dispatcher(callee.dispatcher)
 
 
-@typeof_impl.register(Primitive)
 def _type_of_primitive(primitive: Primitive, context: Any) -> Any:
-    return cpu_target.typing_context.resolve_value_type(getattr(primitives, primitive.name))
+    return cpu_target.typing_context.resolve_value_type(_INTRINSICS[primitive.name])
+
+
+typeof_impl.register(Callee)(_type_of_callee)
+typeof_impl.register(Primitive)(_type_of_primitive)
 
 
 def _type_of_argument(argument: Any) -> Any:

@@ -1,6 +1,7 @@
 """Machine-level operations that numba does not offer; :mod:`ixp_emu.chip.compiled` names and describes them.
 
-An intrinsic gets the types of its operands and returns its signature and what emits its instructions.
+Each is an intrinsic in numba's sense: it gets the types of its operands and returns its signature and what emits its
+instructions.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 __all__ = [
     "call_translation",
@@ -30,7 +30,6 @@ __all__ = [
 ]
 
 
-@intrinsic
 def u(typingctx: Any, value: Any) -> Any:
     """Reinterpret an integer as unsigned 64 bits: an index without numba's wrap-around test."""
 
@@ -43,7 +42,6 @@ def u(typingctx: Any, value: Any) -> Any:
     return types.uint64(value), codegen
 
 
-@intrinsic
 def s64(typingctx: Any, value: Any) -> Any:
     """Any integer as int64 (numba's ``int`` keeps fields unsigned, and mixed arithmetic becomes floating point)."""
 
@@ -77,31 +75,26 @@ def _storer(bits: int) -> Any:
     return codegen
 
 
-@intrinsic
 def load_u32(typingctx: Any, address: Any) -> Any:
     """The 32-bit word at a raw address, as int64."""
     return types.int64(types.int64), _loader(32)
 
 
-@intrinsic
 def load_u8(typingctx: Any, address: Any) -> Any:
     """The byte at a raw address, as int64."""
     return types.int64(types.int64), _loader(8)
 
 
-@intrinsic
 def store_u32(typingctx: Any, address: Any, value: Any) -> Any:
     """Store the low 32 bits of an int64 at a raw address."""
     return types.void(types.int64, types.int64), _storer(32)
 
 
-@intrinsic
 def store_u8(typingctx: Any, address: Any, value: Any) -> Any:
     """Store the low 8 bits of an int64 at a raw address."""
     return types.void(types.int64, types.int64), _storer(8)
 
 
-@intrinsic
 def load_field(typingctx: Any, address: Any) -> Any:
     """The int64 at a raw, aligned address."""
 
@@ -111,7 +104,6 @@ def load_field(typingctx: Any, address: Any) -> Any:
     return types.int64(types.int64), codegen
 
 
-@intrinsic
 def store_field(typingctx: Any, address: Any, value: Any) -> Any:
     """Store an int64 at a raw, aligned address."""
 
@@ -122,7 +114,6 @@ def store_field(typingctx: Any, address: Any, value: Any) -> Any:
     return types.void(types.int64, types.int64), codegen
 
 
-@intrinsic
 def load_acquire(typingctx: Any, address: Any) -> Any:
     """The int64 at a raw, aligned address; later reads are not moved before it."""
 
@@ -132,7 +123,6 @@ def load_acquire(typingctx: Any, address: Any) -> Any:
     return types.int64(types.int64), codegen
 
 
-@intrinsic
 def store_release(typingctx: Any, address: Any, value: Any) -> Any:
     """Store an int64 at a raw, aligned address; earlier writes are not moved behind it."""
 
@@ -143,7 +133,6 @@ def store_release(typingctx: Any, address: Any, value: Any) -> Any:
     return types.void(types.int64, types.int64), codegen
 
 
-@intrinsic
 def call_translation(
     typingctx: Any, address: Any, me: Any, offset: Any, context: Any, pc: Any, time: Any, until: Any
 ) -> Any:
@@ -158,7 +147,6 @@ def call_translation(
     return types.int64(types.int64, me, *([types.int64] * 5)), codegen
 
 
-@intrinsic
 def count_trailing_zeros(typingctx: Any, value: Any) -> Any:
     """Number of zero bits below the lowest set bit of a non-zero int64."""
 
@@ -186,7 +174,6 @@ def _least(count: int) -> Any:
     return codegen
 
 
-@intrinsic
 def least_of_8(typingctx: Any, record: Any, first: Any) -> Any:
     """The least of 8 int64 of a record that begins with int64, from number ``first`` on.
 
@@ -196,7 +183,6 @@ def least_of_8(typingctx: Any, record: Any, first: Any) -> Any:
     return types.int64(record, types.int64), _least(8)
 
 
-@intrinsic
 def least_of_6(typingctx: Any, record: Any, first: Any) -> Any:
     """The least of 6 int64 (see :func:`least_of_8`)."""
     return types.int64(record, types.int64), _least(6)

@@ -35,11 +35,12 @@ def test_help_needs_neither_arrays_nor_a_compiler(arguments: tuple[str, ...]) ->
     assert modules_of(*arguments).isdisjoint({"numpy", "numba", "lark", "elftools", *NEVER})
 
 
-def test_a_small_run_of_known_programs_needs_no_assembler() -> None:
+def test_a_small_run_of_known_programs_with_a_known_engine_needs_neither_assembler_nor_compiler() -> None:
     modules_of(*SMALL_RUN)  # from here on they are known
     modules = modules_of(*SMALL_RUN)
     assert modules.isdisjoint({"lark", "elftools", "ixp_emu.assembler.parser", "ixp_emu.assembler.assembly", *NEVER})
-    assert {"numba", "ixp_emu.assembler.program"} <= modules  # the probe sees what there is
+    assert modules.isdisjoint({"numba", "ixp_emu.chip.pipeline", "ixp_emu.chip.primitives", "ixp_emu.chip.lowering"})
+    assert {"llvmlite", "ixp_emu.chip.kernel", "ixp_emu.assembler.program"} <= modules  # the probe sees what there is
 
 
 def test_names_of_the_assembler_are_no_modules() -> None:

@@ -6,11 +6,9 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TextIO
 
-import numba
-
+from ixp_emu.chip.progress import Progress, watch_compilation
 from ixp_emu.errors import InputError
 
 __all__ = ["compile_engine", "is_compiled", "progress_shown"]
@@ -18,10 +16,9 @@ __all__ = ["compile_engine", "is_compiled", "progress_shown"]
 
 def is_compiled() -> bool:
     """Whether the cache holds the kernel of these sources, as far as its files tell."""
-    from ixp_emu.chip import compiled  # names the cache folder
+    from ixp_emu.chip.machine_code import FOLDER
 
-    assert compiled.NEVER
-    return any(Path(numba.config.CACHE_DIR).rglob("clock.advance_group-*.nbc"))
+    return any(FOLDER.glob("clock.advance_group-*.o"))
 
 
 def compile_engine() -> float:
@@ -46,8 +43,6 @@ def progress_shown(stream: TextIO | None = None) -> Iterator[None]:
     Parameters:
         stream: standard error by default.
     """
-    from ixp_emu.chip.pipeline import Progress, watch_compilation
-
     out = sys.stderr if stream is None else stream
 
     def show(progress: Progress) -> None:

@@ -1,29 +1,19 @@
-"""Compilation settings and the few machine-level operations that numba does not offer.
+"""How functions of the engine are marked for compilation, and the machine-level operations they may use.
 
-Kernels are cached in a folder named after a hash of the package's sources and of the unsettled switches that are set,
-because numba's own check sees only the file of the cached function, not of its callees.
+Nothing here imports numba: it is needed only to compile (:mod:`ixp_emu.chip.pipeline`), not to run compiled code.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-import numba
-import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
-from ixp_emu.cache import cache_root
-from ixp_emu.chip.pipeline import RARE, CalleeCompiler, KernelCache, KernelCompiler
-from ixp_emu.isa.unsettled import changed
+from ixp_emu.chip.kernel import Kernel
 
 __all__ = [
     "NEVER",
+    "Callee",
+    "Primitive",
     "add_to_bytes",
     "address_of",
     "call_translation",
@@ -53,294 +43,114 @@ __all__ = [
 NEVER = 1 << 62
 """A time or key later than any real one."""
 
-
-def _cache_folder() -> Path:
-    package = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    digest.update(f"{numba.__version__} {np.__version__} {sorted(changed().items())}".encode())
-    for source in sorted(package.rglob("*.py")):
-        if source.parent.name in ("isa", "chip"):
-            digest.update(source.read_bytes())
-    return cache_root() / digest.hexdigest()[:16]
-
-
-numba.config.CACHE_DIR = str(_cache_folder())
-numba.config.LOOP_VECTORIZE = 0  # the loops are short: vector code for them costs more than it saves
-
 _F = TypeVar("_F", bound=Callable[..., Any])
-_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+
+
+class Callee:
+    """A function that kernels call; Python cannot.
+
+    Attributes:
+        py_func: the function as Python text has it.
+        inlined: whether it is inlined at every call.
+        rare: whether it is seldom called.
+        dispatcher: its compiled forms as numba keeps them; None before the first.
+    """
+
+    def __init__(self, py_func: Callable[..., Any], *, inlined: bool = False, rare: bool = False) -> None:
+        self.py_func = py_func
+        self.inlined = inlined
+        self.rare = rare
+        self.dispatcher: Any = None
+
+
+class Primitive:
+    """A machine-level operation within compiled functions, as :mod:`ixp_emu.chip.primitives` implements it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
 
 def compiled(function: _F) -> _F:
-    """Compile as a callee of a kernel; never cached by itself."""
-    # said, because numba lets callees of an inlined function inherit its inlining
-    return njit(**_OPTIONS, forceinline=False, pipeline_class=CalleeCompiler)(function)
+    """Compile as a callee of a kernel; never kept by itself."""
+    return cast("_F", Callee(function))
 
 
 def small(function: _F) -> _F:
     """Compile as a callee that is inlined at every call."""
-    return njit(**_OPTIONS, forceinline=True, pipeline_class=CalleeCompiler)(function)
+    return cast("_F", Callee(function, inlined=True))
 
 
 def rare(function: _F) -> _F:
     """Compile as a callee that is seldom called, so that its code and the way to it lie apart from what runs often."""
-    RARE.add(function)
-    return compiled(function)
+    return cast("_F", Callee(function, rare=True))
 
 
 def kernel(function: _F) -> _F:
-    """Compile as an entry point called from Python, cached on disk."""
-    dispatcher = njit(**_OPTIONS, pipeline_class=KernelCompiler)(function)
-    dispatcher._cache = KernelCache(function)
-    return dispatcher
+    """Compile as an entry point called from Python, kept on disk (:class:`ixp_emu.chip.kernel.Kernel`)."""
+    return cast("_F", Kernel(function))
 
 
-@intrinsic
-def u(typingctx: Any, value: Any) -> Any:
-    """Reinterpret an integer as unsigned 64 bits: an index without numba's wrap-around test."""
+u: Any = Primitive("u")
+"""u(value): reinterpret an integer as unsigned 64 bits: an index without numba's wrap-around test."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if value.bitwidth == 64:
-            return args[0]
-        extend = builder.sext if value.signed else builder.zext
-        return extend(args[0], ir.IntType(64))
+s64: Any = Primitive("s64")
+"""s64(value): any integer as int64 (numba's ``int`` keeps fields unsigned; mixed arithmetic becomes floating point)."""
 
-    return types.uint64(value), codegen
+load_u32: Any = Primitive("load_u32")
+"""load_u32(address): the 32-bit word at a raw address, as int64."""
 
+load_u8: Any = Primitive("load_u8")
+"""load_u8(address): the byte at a raw address, as int64."""
 
-@intrinsic
-def s64(typingctx: Any, value: Any) -> Any:
-    """Any integer as int64 (numba's ``int`` keeps fields unsigned, and mixed arithmetic becomes floating point)."""
+store_u32: Any = Primitive("store_u32")
+"""store_u32(address, value): store the low 32 bits of an int64 at a raw address."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if value.bitwidth == 64:
-            return args[0]
-        extend = builder.sext if value.signed else builder.zext
-        return extend(args[0], ir.IntType(64))
+store_u8: Any = Primitive("store_u8")
+"""store_u8(address, value): store the low 8 bits of an int64 at a raw address."""
 
-    return types.int64(value), codegen
+load_field: Any = Primitive("load_field")
+"""load_field(address): the int64 at a raw, aligned address."""
 
+store_field: Any = Primitive("store_field")
+"""store_field(address, value): store an int64 at a raw, aligned address."""
 
-def _pointer(builder: Any, address: Any, bits: int) -> Any:
-    return builder.inttoptr(address, ir.IntType(bits).as_pointer())
+load_big_endian: Any = Primitive("load_big_endian")
+"""load_big_endian(address): the 32-bit word whose most significant byte is at a raw address, aligned or not."""
 
+store_big_endian: Any = Primitive("store_big_endian")
+"""store_big_endian(address, value): store the low 32 bits of an int64, the most significant byte first."""
 
-def _loader(bits: int) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(_pointer(builder, args[0], bits), align=bits // 8)
-        return builder.zext(value, ir.IntType(64))
+address_of: Any = Primitive("address_of")
+"""address_of(record): the address of a record, for the operations on raw addresses."""
 
-    return codegen
+copy_bytes: Any = Primitive("copy_bytes")
+"""copy_bytes(target, source, count): copy bytes between raw addresses; the ranges do not overlap."""
 
+copy_4_words: Any = Primitive("copy_4_words")
+"""copy_4_words(target, source, count): copy the first ``count`` (at least 0) of 4 words of 32 bits between addresses
+that have all 16 bytes; the target keeps the others. No branch depends on the count."""
 
-def _storer(bits: int) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.trunc(args[1], ir.IntType(bits))
-        builder.store(value, _pointer(builder, args[0], bits), align=bits // 8)
-        return context.get_dummy_value()
+add_to_bytes: Any = Primitive("add_to_bytes")
+"""add_to_bytes(address, addends): add an int64 to the 8 bytes at a raw address, aligned or not; no byte overflows."""
 
-    return codegen
+load_acquire: Any = Primitive("load_acquire")
+"""load_acquire(address): the int64 at a raw, aligned address; later reads are not moved before it."""
 
+store_release: Any = Primitive("store_release")
+"""store_release(address, value): store an int64 at a raw, aligned address; earlier writes are not moved behind it."""
 
-@intrinsic
-def load_u32(typingctx: Any, address: Any) -> Any:
-    """The 32-bit word at a raw address, as int64."""
-    return types.int64(types.int64), _loader(32)
+call_translation: Any = Primitive("call_translation")
+"""call_translation(address, me, offset, context, pc, time, until): call the function at an address that ``translate``
+gave, with an ME's record."""
 
+count_trailing_zeros: Any = Primitive("count_trailing_zeros")
+"""count_trailing_zeros(value): number of zero bits below the lowest set bit of a non-zero int64."""
 
-@intrinsic
-def load_u8(typingctx: Any, address: Any) -> Any:
-    """The byte at a raw address, as int64."""
-    return types.int64(types.int64), _loader(8)
+least_of_8: Any = Primitive("least_of_8")
+"""least_of_8(record, first): the least of 8 int64 of a record that begins with int64, from number ``first`` on.
 
+A tree of selects over single loads: branches would be mispredicted, and a vector load right after the store of one key
+waits until that store has left the store buffer. Atomic (monotonic) loads are plain ones that stay single."""
 
-@intrinsic
-def store_u32(typingctx: Any, address: Any, value: Any) -> Any:
-    """Store the low 32 bits of an int64 at a raw address."""
-    return types.void(types.int64, types.int64), _storer(32)
-
-
-@intrinsic
-def store_u8(typingctx: Any, address: Any, value: Any) -> Any:
-    """Store the low 8 bits of an int64 at a raw address."""
-    return types.void(types.int64, types.int64), _storer(8)
-
-
-@intrinsic
-def load_big_endian(typingctx: Any, address: Any) -> Any:
-    """The 32-bit word whose most significant byte is at a raw address, aligned or not, as int64."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(_pointer(builder, args[0], 32), align=1)
-        return builder.zext(builder.bswap(value), ir.IntType(64))
-
-    return types.int64(types.int64), codegen
-
-
-@intrinsic
-def store_big_endian(typingctx: Any, address: Any, value: Any) -> Any:
-    """Store the low 32 bits of an int64 with the most significant byte at a raw address, aligned or not."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word = builder.bswap(builder.trunc(args[1], ir.IntType(32)))
-        builder.store(word, _pointer(builder, args[0], 32), align=1)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), codegen
-
-
-@intrinsic
-def address_of(typingctx: Any, record: Any) -> Any:
-    """The address of a record, for the operations on raw addresses."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ptrtoint(args[0], ir.IntType(64))
-
-    return types.int64(record), codegen
-
-
-@intrinsic
-def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
-    """Copy bytes between raw addresses; the ranges do not overlap."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        target, source = (_pointer(builder, address, 8) for address in args[:2])
-        cgutils.raw_memcpy(builder, target, source, args[2], 1)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64), codegen
-
-
-@intrinsic
-def copy_4_words(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
-    """Copy the first ``count`` (at least 0) of 4 words of 32 bits between raw addresses; the target keeps the others.
-
-    Both addresses must have all 16 bytes. Without a branch that depends on the count.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word, vector = ir.IntType(64), ir.VectorType(ir.IntType(32), 4)
-        target, source = (builder.inttoptr(address, vector.as_pointer()) for address in args[:2])
-        lanes = ir.VectorType(word, 4)
-        counts = ir.Constant(lanes, ir.Undefined)
-        for lane in range(4):
-            counts = builder.insert_element(counts, args[2], ir.Constant(ir.IntType(32), lane))
-        taken = builder.icmp_signed(">", counts, ir.Constant(lanes, [ir.Constant(word, lane) for lane in range(4)]))
-        new, old = (builder.load(pointer, align=4) for pointer in (source, target))
-        builder.store(builder.select(taken, new, old), target, align=4)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64), codegen
-
-
-@intrinsic
-def add_to_bytes(typingctx: Any, address: Any, addends: Any) -> Any:
-    """Add an int64 to the 8 bytes at a raw address, aligned or not; no byte overflows."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _pointer(builder, args[0], 64)
-        builder.store(builder.add(builder.load(pointer, align=1), args[1]), pointer, align=1)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), codegen
-
-
-@intrinsic
-def load_field(typingctx: Any, address: Any) -> Any:
-    """The int64 at a raw, aligned address."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load(builder.inttoptr(args[0], ir.IntType(64).as_pointer()), align=8)
-
-    return types.int64(types.int64), codegen
-
-
-@intrinsic
-def store_field(typingctx: Any, address: Any, value: Any) -> Any:
-    """Store an int64 at a raw, aligned address."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[1], builder.inttoptr(args[0], ir.IntType(64).as_pointer()), align=8)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), codegen
-
-
-@intrinsic
-def load_acquire(typingctx: Any, address: Any) -> Any:
-    """The int64 at a raw, aligned address; later reads are not moved before it."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load_atomic(_pointer(builder, args[0], 64), "acquire", 8)
-
-    return types.int64(types.int64), codegen
-
-
-@intrinsic
-def store_release(typingctx: Any, address: Any, value: Any) -> Any:
-    """Store an int64 at a raw, aligned address; earlier writes are not moved behind it."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store_atomic(args[1], _pointer(builder, args[0], 64), "release", 8)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), codegen
-
-
-@intrinsic
-def call_translation(
-    typingctx: Any, address: Any, me: Any, offset: Any, context: Any, pc: Any, time: Any, until: Any
-) -> Any:
-    """Call the function at an address that ``translate`` gave, with an ME's record."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word, record = ir.IntType(64), ir.IntType(8).as_pointer()
-        function = ir.FunctionType(word, [record, *([word] * 5)])
-        pointer = builder.inttoptr(args[0], function.as_pointer())
-        return builder.call(pointer, [builder.bitcast(args[1], record), *args[2:]])
-
-    return types.int64(types.int64, me, *([types.int64] * 5)), codegen
-
-
-@intrinsic
-def count_trailing_zeros(typingctx: Any, value: Any) -> Any:
-    """Number of zero bits below the lowest set bit of a non-zero int64."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], cgutils.true_bit)
-
-    return types.int64(types.int64), codegen
-
-
-def _least(count: int) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word = ir.IntType(64)
-        base = builder.bitcast(args[0], word.as_pointer())
-        first = args[1]
-        values = [
-            builder.load_atomic(builder.gep(base, [builder.add(first, ir.Constant(word, i))]), "monotonic", 8)
-            for i in range(count)
-        ]
-        while len(values) > 1:
-            pairs = zip(values[::2], values[1::2], strict=False)
-            reduced = [builder.select(builder.icmp_signed("<", left, right), left, right) for left, right in pairs]
-            values = reduced + values[len(values) // 2 * 2 :]
-        return values[0]
-
-    return codegen
-
-
-@intrinsic
-def least_of_8(typingctx: Any, record: Any, first: Any) -> Any:
-    """The least of 8 int64 of a record that begins with int64, from number ``first`` on.
-
-    A tree of selects over single loads: branches would be mispredicted, and a vector load right after the store of one
-    key waits until that store has left the store buffer. Atomic (monotonic) loads are plain ones that stay single.
-    """
-    return types.int64(record, types.int64), _least(8)
-
-
-@intrinsic
-def least_of_6(typingctx: Any, record: Any, first: Any) -> Any:
-    """The least of 6 int64 (see :func:`least_of_8`)."""
-    return types.int64(record, types.int64), _least(6)
+least_of_6: Any = Primitive("least_of_6")
+"""least_of_6(record, first): the least of 6 int64 (see ``least_of_8``)."""

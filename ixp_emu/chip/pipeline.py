@@ -1,10 +1,9 @@
-"""How numba compiles the engine: callees become IR only, each kernel is optimised and made native once.
+"""How numba compiles the engine: a function becomes the IR of its own body, a kernel is made native with what it calls.
 
 As numba comes, every compiled function is a library of its own that is linked with all it calls, optimised and made
 machine code, and then again inside each of its callers. The engine is some 200 small functions several calls deep, so
-most of the compilation would go with code that nobody runs. Here a callee ends as the unoptimised IR of its own body,
-and a kernel links everything it reaches. The engine needs few of numba's passes over a function either: no closures,
-no array expressions, no branches pruned by types.
+most of the compilation would go with code that nobody runs. Here only a kernel becomes machine code. The engine needs
+few of numba's passes over a function either: no closures, no array expressions, no branches pruned by types.
 """
 
 from __future__ import annotations
@@ -12,67 +11,54 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import gc
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import llvmlite.binding as llvm
-import llvmlite.ir as llvmir
-from numba.core import funcdesc, lowering
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
+import numpy as np
+from numba import config, njit, typeof
+from numba.core import funcdesc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, Flags, _LowerResult
 from numba.core.compiler_machinery import CompilerPass, LoweringPass
-from numba.core.runtime.nrt import rtsys
-from numba.core.typed_passes import (
-    IRLegalization,
-    NativeLowering,
-    NoPythonBackend,
-    NopythonTypeInference,
-    PreLowerStripPhis,
-)
-from numba.core.types import Function
+from numba.core.registry import cpu_target
+from numba.core.typed_passes import NoPythonBackend, NopythonTypeInference, PreLowerStripPhis
+from numba.core.types import Dispatcher, Function, Integer, IntegerLiteral, int64, none, uint64
 from numba.core.typing.context import Context
 from numba.core.untyped_passes import FixupArgs, GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
+from numba.extending import intrinsic, typeof_impl
 
-__all__ = ["RARE", "CalleeCompiler", "KernelCache", "KernelCompiler", "Progress", "watch_compilation"]
+from ixp_emu.chip import primitives
+from ixp_emu.chip.compiled import Callee, Primitive
+from ixp_emu.chip.lowering import EngineLower, engine_context
+from ixp_emu.chip.machine_code import SYMBOL
+from ixp_emu.chip.progress import Progress, report
 
-RARE: set[Callable[..., Any]] = set()
-"""Functions that are seldom called: they stand apart, and what leads to their calls behind what does not."""
+__all__ = ["compile_kernel"]
 
+config.LOOP_VECTORIZE = 0  # the loops are short: vector code for them costs more than it saves
 
-class Progress(NamedTuple):
-    """How far the compilation of a kernel is."""
-
-    kernel: str
-    functions: int
-    """Compiled so far."""
-    optimising: bool
-    """All of them are linked and become machine code now."""
-    seconds: float
-    finished: bool
-
-
-_watchers: list[Callable[[Progress], None]] = []
 _under_way: list[Progress] = []
+
+_RARE: set[Callable[..., Any]] = set()
+"""Functions of rare callees."""
 
 
 @contextlib.contextmanager
-def watch_compilation(call: Callable[[Progress], None]) -> Iterator[None]:
-    """While the context lasts, ``call`` learns of each function and each kernel that is compiled."""
-    _watchers.append(call)
+def _no_garbage_collection() -> Iterator[None]:
+    """What a compilation makes lives until its end: every look for garbage in between is in vain."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
-        _watchers.remove(call)
+        if enabled:
+            gc.enable()
 
 
-def _report(progress: Progress) -> None:
-    for call in _watchers:
-        call(progress)
-
-
-class _CalleeLibrary(JITCodeLibrary):  # type: ignore[misc]
+class _Library(JITCodeLibrary):  # type: ignore[misc]
     """The IR of one function and the libraries of those it calls; never machine code."""
 
     def add_llvm_module(self, ll_module: Any) -> None:
@@ -81,23 +67,6 @@ class _CalleeLibrary(JITCodeLibrary):  # type: ignore[misc]
 
     def finalize(self) -> None:
         self._finalized = True
-
-
-class _KernelLibrary(JITCodeLibrary):  # type: ignore[misc]
-    """A kernel with everything it reaches."""
-
-    def finalize(self) -> None:
-        self._linking_libraries: list[Any] = _reached(self._linking_libraries)
-        if _under_way:
-            _report(_under_way[-1]._replace(optimising=True))
-        super().finalize()
-
-    def _optimize_final_module(self) -> None:
-        for function in self._final_module.functions:
-            if function.linkage == llvm.Linkage.linkonce_odr:  # a callee, which nothing outside calls: its arguments
-                function.linkage = llvm.Linkage.internal  # and its status, which is always the same, can go
-        passes, builder = self._codegen._module_pass_manager()  # no cheaper ones before: nothing here counts references
-        passes.run(self._final_module, builder)
 
 
 def _reached(libraries: list[Any]) -> list[Any]:
@@ -109,7 +78,7 @@ def _reached(libraries: list[Any]) -> list[Any]:
         if id(library) in seen:
             return
         seen.add(id(library))
-        for callee in reversed(library._linking_libraries) if isinstance(library, _CalleeLibrary) else ():
+        for callee in reversed(library._linking_libraries) if isinstance(library, _Library) else ():
             visit(callee)
         order.append(library)
 
@@ -118,10 +87,10 @@ def _reached(libraries: list[Any]) -> list[Any]:
     return order[::-1]
 
 
-class _CalleeLowering(LoweringPass):  # type: ignore[misc]
-    """Lower a function to IR for its callers; Python cannot call it."""
+class _Lowering(LoweringPass):  # type: ignore[misc]
+    """Lower a function to the IR of its own body."""
 
-    _name = "callee_lowering"
+    _name = "engine_lowering"
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +98,7 @@ class _CalleeLowering(LoweringPass):  # type: ignore[misc]
     def run_pass(self, state: Any) -> bool:
         context = state.targetctx
         codegen = context.codegen()
-        library = _CalleeLibrary(codegen, state.func_id.func_qualname)
+        library = _Library(codegen, state.func_id.func_qualname)
         state.library = library
         description = funcdesc.PythonFunctionDescriptor.from_specialized_function(
             state.func_ir,
@@ -141,43 +110,36 @@ class _CalleeLowering(LoweringPass):  # type: ignore[misc]
             noalias=state.flags.noalias,
             abi_tags=[state.flags.get_mangle_string()],
         )
+        lower = EngineLower(context, library, description, state.func_ir, metadata=state.metadata)
         with context.push_code_library(library):
-            lower = lowering.Lower(context, library, description, state.func_ir, metadata=state.metadata)
             lower.lower()
-        if state.func_id.func in RARE:
+        if state.func_id.func in _RARE:
             lower.function.attributes.add("cold")
             lower.function.attributes.add("noinline")
 
-        # numba files a function under its entry point, a builtin of its own; this one refuses the arguments it gets
-        entry = {}.update  # type: ignore[var-annotated]
-        context.insert_user_function(entry, description, [library])
+        entry = {}.update  # type: ignore[var-annotated]  # numba wants a builtin; this one refuses the arguments it gets
         state["cr"] = _LowerResult(description, lower.call_helper, cfunc=entry, env=lower.env)
         if _under_way:
             _under_way[-1] = _under_way[-1]._replace(functions=_under_way[-1].functions + 1)
-            _report(_under_way[-1])
+            report(_under_way[-1])
         return True
 
 
-class _KernelLowering(NativeLowering):  # type: ignore[misc]
-    """Numba's own lowering into a library that links everything it reaches."""
-
-    _name = "kernel_lowering"
-
-    def __init__(self) -> None:
-        super().__init__()
-
-    def run_pass(self, state: Any) -> bool:
-        state.library = _KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.enable_object_caching()
-        return bool(super().run_pass(state))
+def _is_narrow(kind: Any) -> bool:
+    return isinstance(kind, (Integer, IntegerLiteral)) and kind not in (int64, uint64)
 
 
 class _TypingContext(Context):  # type: ignore[misc]
-    """Numba's typing context, which remembers what an operator or intrinsic gives for operands of given types."""
+    """Numba's typing context, which remembers what a function gives for arguments of given types.
+
+    A function of the engine takes integers of less than 64 bits as int64, so that it is compiled once for all.
+    """
 
     def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
-        if not isinstance(func, Function) or kws:
+        if kws or not isinstance(func, (Function, Dispatcher)):
             return super().resolve_function_type(func, args, kws)
+        if isinstance(func, Dispatcher):
+            args = tuple(int64 if _is_narrow(one) else one for one in args)
         known = self._known.get((func, args))
         if known is None:
             known = self._known[func, args] = super().resolve_function_type(func, args, kws)
@@ -233,45 +195,13 @@ def _fixed(flags: Flags) -> _Flags:
     return _Flags(flags)
 
 
-class _KernelFile(CompileResultCacheImpl):  # type: ignore[misc]
-    """What is kept of a kernel: its machine code. Numba would keep its IR too, for functions that call it."""
-
-    def reduce(self, cres: Any) -> Any:
-        (name, kind, (machine_code, _)), *rest = cres._reduce()
-        description = rest[0]
-        module = llvmir.Module(name)
-        module.triple = llvm.get_process_triple()
-        for defined in (
-            description.llvm_func_name,
-            description.llvm_cpython_wrapper_name,
-            description.llvm_cfunc_wrapper_name,
-        ):
-            body = llvmir.Function(module, llvmir.FunctionType(llvmir.VoidType(), []), defined)
-            llvmir.IRBuilder(body.append_basic_block()).ret_void()
-        names = llvm.parse_assembly(str(module)).as_bitcode()
-        environments_of_callees: tuple[()] = ()  # for Python exceptions, which kernels do not raise
-        return (name, kind, (machine_code, names)), *rest[:-1], environments_of_callees
-
-
-class KernelCache(FunctionCache):  # type: ignore[misc]
-    """Numba's cache of a kernel; what it holds is loaded without all that numba needs to know for compiling."""
-
-    _impl_class = _KernelFile
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        rtsys.initialize(target_context)
-        with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)
-
-
 class _EngineCompiler(CompilerBase):  # type: ignore[misc]
-    lowering: type[LoweringPass]
-
     def __init__(
         self, typingctx: Any, targetctx: Any, library: Any, args: Any, return_type: Any, flags: Any, locals: Any
     ) -> None:
         super().__init__(typingctx, targetctx, library, args, return_type, _fixed(flags), locals)
         self.state.typingctx = _remembering(typingctx)
+        self.state.targetctx = engine_context(targetctx)
 
     def define_pipelines(self) -> list[_Passes]:
         return [
@@ -284,32 +214,79 @@ class _EngineCompiler(CompilerBase):  # type: ignore[misc]
                     ReconstructSSA,
                     NopythonTypeInference,
                     PreLowerStripPhis,
-                    IRLegalization,
-                    self.lowering,
+                    _Lowering,
                     NoPythonBackend,
                 ]
             )
         ]
 
 
-class CalleeCompiler(_EngineCompiler):
-    """For functions that kernels call."""
-
-    lowering = _CalleeLowering
+_INTRINSICS = {name: intrinsic(getattr(primitives, name)) for name in primitives.__all__}
 
 
-class KernelCompiler(_EngineCompiler):
-    """For functions that Python calls."""
+def _dispatcher(function: Callable[..., Any], *, inlined: bool) -> Any:
+    # said, because numba lets callees of an inlined function inherit its inlining
+    return njit(error_model="numpy", forceinline=inlined, pipeline_class=_EngineCompiler)(function)
 
-    lowering = _KernelLowering
 
-    def compile_extra(self, func: Callable[..., Any]) -> Any:
-        begin = time.perf_counter()
-        _under_way.append(Progress(func.__name__, 0, optimising=False, seconds=0.0, finished=False))
-        _report(_under_way[-1])
-        try:
-            result = super().compile_extra(func)
-            _report(_under_way[-1]._replace(seconds=time.perf_counter() - begin, finished=True))
-        finally:
-            _under_way.pop()
-        return result
+def _type_of_callee(callee: Callee, context: Any) -> Dispatcher:
+    if callee.dispatcher is None:
+        callee.dispatcher = _dispatcher(callee.py_func, inlined=callee.inlined)
+        if callee.rare:
+            _RARE.add(callee.py_func)
+    return Dispatcher(callee.dispatcher)
+
+
+def _type_of_primitive(primitive: Primitive, context: Any) -> Any:
+    return cpu_target.typing_context.resolve_value_type(_INTRINSICS[primitive.name])
+
+
+typeof_impl.register(Callee)(_type_of_callee)
+typeof_impl.register(Primitive)(_type_of_primitive)
+
+
+def _type_of_argument(argument: Any) -> Any:
+    return typeof(argument) if isinstance(argument, (np.ndarray, np.void)) else int64
+
+
+def compile_kernel(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
+    """Object code of a function for such arguments: :data:`SYMBOL` takes the words of ``kernel.Kernel``.
+
+    Raises:
+        TypeError: the function returns neither an int64 nor nothing.
+    """
+    begin = time.perf_counter()
+    _under_way.append(Progress(function.__name__, 0, optimising=False, seconds=0.0, finished=False))
+    report(_under_way[-1])
+    try:
+        with _no_garbage_collection():
+            dispatcher = _dispatcher(function, inlined=False)
+            dispatcher.compile(
+                tuple(typeof(one) if isinstance(one, np.ndarray | np.void) else int64 for one in arguments)
+            )
+            (result,) = dispatcher.overloads.values()
+            if result.signature.return_type not in (int64, none):
+                raise TypeError(f"{function.__name__} returns {result.signature.return_type}")
+            report(_under_way[-1]._replace(optimising=True))
+            code = _machine_code(result.library, result.fndesc.mangled_name)
+        report(_under_way[-1]._replace(seconds=time.perf_counter() - begin, finished=True))
+    finally:
+        _under_way.pop()
+    return code
+
+
+def _machine_code(library: _Library, name: str) -> bytes:
+    """A function with everything it reaches."""
+    codegen = library._codegen
+    module = library._final_module
+    for callee in _reached([library])[1:]:
+        module.link_in(callee._get_module_for_linking(), preserve=True)
+    for function in module.functions:
+        if not function.is_declaration:  # what only callers in here know can lose arguments that are always the same
+            function.linkage = llvm.Linkage.internal
+    entry = module.get_function(name)
+    entry.name, entry.linkage = SYMBOL, llvm.Linkage.external
+    passes, builder = codegen._module_pass_manager()  # no cheaper ones before: nothing here counts references
+    passes.run(module, builder)
+    module.verify()
+    return bytes(codegen._tm.emit_object(module))

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
-import numba
 import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
+from ixp_emu.chip import machine_code
 from ixp_emu.chip.codes import ROW_PLAIN, ROW_TRANSFER, Kind, Shift
 from ixp_emu.chip.layout import CONSTANTS, MICROENGINE, NEIGHBOR, SLOTS, offset_of
 from ixp_emu.chip.rows import ALU_FUNCTIONS, SHIFT_FUNCTIONS
@@ -135,7 +135,7 @@ class _Program:
         self.module = ir.Module("program")
         pointer = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(_WORD, [pointer, _WORD, _WORD, _WORD, _WORD, _WORD])
-        self._function = ir.Function(self.module, kind, "run")
+        self._function = ir.Function(self.module, kind, machine_code.SYMBOL)
         self._me, offset, self._context, pc, time, self._until = self._function.args
         self._builder = ir.IRBuilder(self._function.append_basic_block("entry"))
         self._variables = {name: self._builder.alloca(_WORD) for name in (*_STATE, "time", "lost", "pc")}
@@ -440,41 +440,22 @@ class _Program:
 # --- machine code ---------------------------------------------------------------------------------------------------
 
 
-def _target_machine() -> Any:
-    """A new one: an engine that is given it owns it."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_default_triple()
-    features = llvm.get_host_cpu_features().flatten()
-    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=1, jit=True)
-
-
-_CODES: dict[bytes, tuple[Any, int]] = {}
-"""Digest of rows -> (the holder of their code, its address), kept for the life of the process."""
+_CODES: dict[bytes, int] = {}
+"""Digest of rows -> address of their code."""
 
 
 def _object_file(digest: bytes) -> Path:
-    machine = f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()} {llvm.llvm_version_info}"
-    name = hashlib.sha256(digest + machine.encode()).hexdigest()[:32]
-    return Path(numba.config.CACHE_DIR) / "programs" / f"{name}.o"
+    name = hashlib.sha256(digest + machine_code.host().encode()).hexdigest()[:32]
+    return machine_code.FOLDER / "programs" / f"{name}.o"
 
 
 def _compile(rows: NDArray[Any]) -> bytes:
     """Object code of a program's plain rows."""
-    machine = _target_machine()
+    machine = machine_code.target_machine()
     module = llvm.parse_assembly(str(_Program(rows).module))
     passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=1))
     passes.getModulePassManager().run(module, passes)
     return bytes(machine.emit_object(module))
-
-
-def _keep(path: Path, code: bytes) -> None:
-    """Put object code into the cache; where that cannot be, the next process compiles again."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(f".{os.getpid()}")
-        new.write_bytes(code)
-        new.replace(path)
 
 
 def translate(rows: NDArray[Any], *, cached_only: bool = False) -> int:
@@ -494,18 +475,14 @@ def translate(rows: NDArray[Any], *, cached_only: bool = False) -> int:
     digest = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).digest()
     if digest not in _CODES:
         path = _object_file(digest)
-        try:
-            code = path.read_bytes()
-        except OSError:
+        code = machine_code.kept(path)
+        if code is None:
             if cached_only:
                 return 0
             code = _compile(rows)
-            _keep(path, code)
-        holder = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
-        holder.add_object_file(llvm.ObjectFileRef.from_data(code))
-        holder.finalize_object()
-        _CODES[digest] = holder, int(holder.get_function_address("run"))
-    return _CODES[digest][1]
+            machine_code.keep(path, code)
+        _CODES[digest] = machine_code.load(code)
+    return _CODES[digest]
 
 
 class Translator:

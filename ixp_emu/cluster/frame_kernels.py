@@ -53,11 +53,12 @@ def digest_finish(state: np.uint64, length: np.uint64) -> np.uint64:
 
 
 @kernel
-def digest_frames(
-    data: npt.NDArray[np.uint8], offset: npt.NDArray[np.uint64], length: npt.NDArray[np.uint32]
-) -> npt.NDArray[np.uint64]:
-    """A 64-bit digest over the exact bytes and the length of each frame; what lies behind a frame does not count."""
-    digests = np.empty(len(offset), dtype=np.uint64)
+def _digest(
+    data: npt.NDArray[np.uint8],
+    offset: npt.NDArray[np.uint64],
+    length: npt.NDArray[np.uint32],
+    digests: npt.NDArray[np.uint64],
+) -> None:
     for i in range(len(offset)):
         state = np.uint64(0)
         start = np.intp(offset[i])
@@ -76,4 +77,12 @@ def digest_frames(
                 longword |= np.uint64(data[start + whole + k]) << np.uint64(24 - 8 * k)
             state = digest_step(state, longword)
         digests[i] = digest_finish(state, np.uint64(length[i]))
+
+
+def digest_frames(
+    data: npt.NDArray[np.uint8], offset: npt.NDArray[np.uint64], length: npt.NDArray[np.uint32]
+) -> npt.NDArray[np.uint64]:
+    """A 64-bit digest over the exact bytes and the length of each frame; what lies behind a frame does not count."""
+    digests = np.empty(len(offset), dtype=np.uint64)
+    _digest(data, offset, length, digests)
     return digests

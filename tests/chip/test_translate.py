@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from ixp_emu.bench.programs import PROGRAMS
+from ixp_emu.chip import machine_code
 from ixp_emu.chip import translate as translation
 from ixp_emu.chip.codes import ROW_PLAIN
 from ixp_emu.chip.control_store import write_word
@@ -112,7 +113,7 @@ def test_what_is_no_entry_is_left_alone() -> None:
 
 
 def test_code_is_cached_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(translation.numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(machine_code, "FOLDER", tmp_path)
     monkeypatch.setattr(translation, "_CODES", {})
     rows = build_rows(words_of(_STRAIGHT.replace("5", "77")))
     assert translate(rows, cached_only=True) == 0

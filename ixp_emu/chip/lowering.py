@@ -89,8 +89,7 @@ def _declare(context: Any, module: llvmir.Module, description: Any) -> llvmir.Fu
     returned = context.data_model_manager[description.restype].get_return_type()
     function = llvmir.Function(module, llvmir.FunctionType(returned, arguments), description.mangled_name)
     context.apply_target_attributes(function, description.argtypes, description.restype)
-    if description.inline:
-        function.attributes.add("alwaysinline")
+    function.attributes.add("alwaysinline" if description.inline else "noinline")
     return function
 
 

@@ -115,7 +115,6 @@ class _Lowering(LoweringPass):  # type: ignore[misc]
             lower.lower()
         if state.func_id.func in _RARE:
             lower.function.attributes.add("cold")
-            lower.function.attributes.add("noinline")
 
         entry = {}.update  # type: ignore[var-annotated]  # numba wants a builtin; this one refuses the arguments it gets
         state["cr"] = _LowerResult(description, lower.call_helper, cfunc=entry, env=lower.env)

@@ -14,13 +14,16 @@ from ixp_emu.chip.codes import (
     NOTIFY_REMOTE,
     Command,
 )
-from ixp_emu.chip.compiled import NEVER, compiled, count_trailing_zeros, s64, small, u
+from ixp_emu.chip.compiled import NEVER, address_of, compiled, count_trailing_zeros, rare, s64, small, u
 from ixp_emu.chip.delivery import bus_of, deliver, deliver_media
-from ixp_emu.chip.layout import CMD_ARBITER, DRAM, PULL, PUSH, UNIT
+from ixp_emu.chip.layout import CMD_ARBITER, COMMAND, DRAM, PULL, PUSH, UNIT, offset_of
+from ixp_emu.chip.operands import note_in_flight, read_registers
 from ixp_emu.chip.queues import allocate, append, edge, event_key, find_first_other, hasten, pop
 from ixp_emu.chip.units import inlet_free_at, inlet_places, schedule_unit
 
 __all__ = ["grant_command", "pull_step", "push_step"]
+
+_DATA = offset_of(COMMAND, "data")
 
 # --- command bus ------------------------------------------------------------------------------------------------
 
@@ -189,11 +192,8 @@ def pull_step(chip: Any, bus: int, time: int) -> None:
             cycles = (words >> 1) * chip.dbus_cycles if bus == 2 else words * chip.sbus_cycles
             me = chip.me[u(command.pull_me)]
             first = s64(command.xfer_out)
-            file_base = first & ~127
-            for i in range(words):
-                register = file_base | ((first + i) & 127)
-                command.data[u(i)] = me.file[u(register)]
-                me.busy[u(register)] -= 1
+            read_registers(me, first, address_of(command) + _DATA, words)
+            note_in_flight(me, first, words, -1)
         chip.pull_free[u(bus)] = time + cycles
         chip.pull_busy[u(bus)] += cycles
         chip.pull_grants[u(bus)] += 1
@@ -243,7 +243,7 @@ def _copy_signal(command: Any, signal: Any) -> None:
     signal.signal = command.signal
 
 
-@compiled
+@rare
 def _deliver_reflected(chip: Any, slot: int, command: Any, time: int) -> None:
     """Data of a reflector command to the ME that receives it, its signal to initiator, remote context or both."""
     number = s64(command.address) >> 10

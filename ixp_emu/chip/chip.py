@@ -60,8 +60,6 @@ _SPECIFICATION = {
     "prn_polynomial": "me.prn_polynomial",
     "banks": "dram.banks",
     "bank_queue_depth": "dram.bank_queue_depth",
-    "bank_interleave": "dram.bank_interleave_bytes",
-    "row_bytes": "dram.row_bytes",
     "dram_cas": "dram.cas",
     "dram_activate": "dram.activate",
     "dram_precharge": "dram.precharge",
@@ -181,6 +179,8 @@ def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:
     chip["inlet_last"][:] = -1
     chip["push_last"][:] = (5, 5, 0)
     chip["pull_last"][:] = (3, 3, 0)
+    chip["bank_shift"] = hardware["dram.bank_interleave_bytes"].bit_length() - 1
+    chip["row_shift"] = (hardware["dram.row_bytes"] * hardware["dram.banks"]).bit_length() - 1
     chip["bank"]["row"][:] = -1
     chip["bank_last"] = hardware["dram.banks"] - 1
     chip["dram_last_write"] = -1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ixp_emu.chip.buses import grant_command, pull_step, push_step
-from ixp_emu.chip.compiled import NEVER, compiled, kernel, load_acquire, small, store_release, u
+from ixp_emu.chip.compiled import NEVER, compiled, kernel, load_acquire, rare, small, store_release, u
 from ixp_emu.chip.csr import advance_prn, apply_index_writes
 from ixp_emu.chip.delivery import apply_put_writes, media_step, take_deliveries
 from ixp_emu.chip.dram import dram_step
@@ -27,7 +27,7 @@ CLOCK_STRIDE = 64
 """Bytes between two published clocks: a cache line each."""
 
 
-@compiled
+@rare
 def _look_at_link(chip: Any, port: Any) -> None:
     """Frames and events that other chips have sent meanwhile."""
     time = max(chip.now, chip.published)

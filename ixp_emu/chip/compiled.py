@@ -14,18 +14,25 @@ __all__ = [
     "NEVER",
     "Callee",
     "Primitive",
+    "add_to_bytes",
+    "address_of",
     "call_translation",
     "compiled",
+    "copy_4_words",
+    "copy_bytes",
     "count_trailing_zeros",
     "kernel",
     "least_of_6",
     "least_of_8",
     "load_acquire",
+    "load_big_endian",
     "load_field",
     "load_u8",
     "load_u32",
+    "rare",
     "s64",
     "small",
+    "store_big_endian",
     "store_field",
     "store_release",
     "store_u8",
@@ -45,12 +52,14 @@ class Callee:
     Attributes:
         py_func: the function as Python text has it.
         inlined: whether it is inlined at every call.
+        rare: whether it is seldom called, so that its code and the way to it lie apart from what runs often.
         dispatcher: its compiled forms as numba keeps them; None before the first.
     """
 
-    def __init__(self, py_func: Callable[..., Any], *, inlined: bool) -> None:
+    def __init__(self, py_func: Callable[..., Any], *, inlined: bool = False, rare: bool = False) -> None:
         self.py_func = py_func
         self.inlined = inlined
+        self.rare = rare
         self.dispatcher: Any = None
 
 
@@ -63,12 +72,17 @@ class Primitive:
 
 def compiled(function: _F) -> _F:
     """Compile as a callee of a kernel; never kept by itself."""
-    return cast("_F", Callee(function, inlined=False))
+    return cast("_F", Callee(function))
 
 
 def small(function: _F) -> _F:
     """Compile as a callee that is inlined at every call."""
     return cast("_F", Callee(function, inlined=True))
+
+
+def rare(function: _F) -> _F:
+    """Compile as a callee that is seldom called, so that its code and the way to it lie apart from what runs often."""
+    return cast("_F", Callee(function, rare=True))
 
 
 def kernel(function: _F) -> _F:
@@ -93,6 +107,28 @@ store_u32: Any = Primitive("store_u32")
 
 store_u8: Any = Primitive("store_u8")
 """store_u8(address, value): store the low 8 bits of an int64 at a raw address."""
+
+load_big_endian: Any = Primitive("load_big_endian")
+"""load_big_endian(address): the 32-bit word that begins with its most significant byte, aligned or not, as int64."""
+
+store_big_endian: Any = Primitive("store_big_endian")
+"""store_big_endian(address, value): store the low 32 bits of an int64 with the most significant byte at a raw address,
+aligned or not."""
+
+address_of: Any = Primitive("address_of")
+"""address_of(record): the address of a record, for the operations on raw addresses."""
+
+copy_bytes: Any = Primitive("copy_bytes")
+"""copy_bytes(target, source, count): copy bytes between raw addresses; the ranges do not overlap."""
+
+copy_4_words: Any = Primitive("copy_4_words")
+"""copy_4_words(target, source, count): copy the first ``count`` (at least 0) of 4 words of 32 bits between raw
+addresses; the target keeps the others.
+
+Both addresses must have all 16 bytes. Without a branch that depends on the count."""
+
+add_to_bytes: Any = Primitive("add_to_bytes")
+"""add_to_bytes(address, addends): add an int64 to the 8 bytes at a raw address, aligned or not; no byte overflows."""
 
 load_field: Any = Primitive("load_field")
 """load_field(address): the int64 at a raw, aligned address."""

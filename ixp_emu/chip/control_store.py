@@ -121,8 +121,9 @@ def complete_store(chip: Any, engine: int) -> None:
     if chip["store_decoded"][other]:
         return
     count = int(chip["me"]["program_words"][engine])
-    rows = build_rows([int(word) for word in chip["ustore"][image][:count]], contexts=8 if other == image else 4)
-    rows["structure"] = chip["store"][known][:count]["structure"]
+    words = [int(word) for word in chip["ustore"][image][:count]]
+    structures = chip["store"][known][:count]["structure"]
+    rows = build_rows(words, structures, contexts=8 if other == image else 4)
     chip["store"][other] = _INVALID
     chip["store"][other][:count] = rows
     chip["store_decoded"][other] = 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ixp_emu.chip.codes import ACTION_AUX, Command
-from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
+from ixp_emu.chip.compiled import NEVER, compiled, rare, s64, small, u
 from ixp_emu.chip.delivery import apply_put_writes, deliver, request_satisfied, set_signal
 from ixp_emu.chip.dispatch import compiled_semantics
 from ixp_emu.chip.layout import CONTEXTS, ENGINES, INBOX_SLOTS
@@ -160,7 +160,7 @@ def index_write(me: Any, copy: int, register: int, value: int, time: int, delay:
     me.index_writes += 1
 
 
-@compiled
+@rare
 def _write_put(me: Any, value: int, time: int, delay: int) -> None:
     """Write NN_PUT; deliveries up to ``time`` are taken."""
     me.nn_ahead_put = value
@@ -177,7 +177,7 @@ def _write_put(me: Any, value: int, time: int, delay: int) -> None:
 # --- timers, random numbers, contexts -------------------------------------------------------------------------------
 
 
-@compiled
+@rare
 def _forget_timer(chip: Any, me: Any, context: int, time: int) -> None:
     """Take a context's armed timer out of the inbox, unless it has gone off by ``time``."""
     mask = INBOX_SLOTS - 1
@@ -198,7 +198,7 @@ def _forget_timer(chip: Any, me: Any, context: int, time: int) -> None:
     me.inbox_count = kept
 
 
-@compiled
+@rare
 def _arm_timer(chip: Any, me: Any, engine: int, context: int, value: int, time: int) -> None:
     """Write FUTURE_COUNT: the signal comes at the first later tick of the timestamp whose low half is the value."""
     me.future_count[u(context)] = value
@@ -243,7 +243,7 @@ def _read_prn(chip: Any, me: Any, time: int) -> int:
     return value
 
 
-@compiled
+@rare
 def _write_enables(chip: Any, me: Any, value: int, time: int) -> None:
     advance_prn(chip, me, time)
     me.prn_time = time
@@ -326,7 +326,7 @@ def read_csr(chip: Any, me: Any, engine: int, context: int, executing: int, addr
     return s64(me.csr[u(address >> 2)])
 
 
-@compiled
+@rare
 def _neighbour_signal(chip: Any, me: Any, engine: int, step: int, context: int, value: int, time: int) -> None:
     signal = (value >> 3) & 15
     target = engine + step

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, ME_IDLE, Command, Fault
-from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
+from ixp_emu.chip.compiled import NEVER, address_of, compiled, rare, s64, small, u
 from ixp_emu.chip.layout import (
     CMD_ARBITER,
+    COMMAND,
     DELIVERY,
     DELIVERY_SLOTS,
     DRAM,
@@ -20,7 +21,9 @@ from ixp_emu.chip.layout import (
     LATENCY_BINS,
     NEIGHBOR,
     PUSH,
+    offset_of,
 )
+from ixp_emu.chip.operands import note_in_flight, write_registers
 from ixp_emu.chip.queues import append, edge, event_key, fail, hasten, release
 
 __all__ = [
@@ -39,6 +42,8 @@ __all__ = [
     "set_signal",
     "take_deliveries",
 ]
+
+_DATA = offset_of(COMMAND, "data")
 
 NEIGHBOR_PUT = 128
 """``xfer_in`` of a next neighbour write that is a put: the register is the one NN_PUT names when it lands."""
@@ -156,7 +161,7 @@ def complete(chip: Any, slot: int, command: Any, time: int) -> None:
         release(chip, slot)
 
 
-@compiled
+@rare
 def apply_put_writes(me: Any, time: int) -> None:
     """Let pending CSR writes of NN_PUT take effect that are due at a time."""
     while me.nn_put_writes > 0 and me.nn_put_time[u(0)] <= time:
@@ -167,7 +172,7 @@ def apply_put_writes(me: Any, time: int) -> None:
             me.nn_put_value[u(i)] = me.nn_put_value[u(i + 1)]
 
 
-@compiled
+@rare
 def _land(me: Any, command: Any, time: int) -> None:
     """A next neighbour write lands, in phase 0."""
     register = s64(command.xfer_in)
@@ -191,11 +196,8 @@ def take_deliveries(chip: Any, me: Any, time: int) -> None:
         action = s64(command.action)
         if action & ACTION_PUSHED and not action & ACTION_MEDIA:
             first = s64(command.xfer_in)
-            base = first & ~127
-            for i in range(s64(command.push_words)):
-                me.file[u(base | ((first + i) & 127))] = command.data[u(i)]
-            for i in range(s64(command.marked)):
-                me.busy[u(base | ((first + i) & 127))] -= 1
+            write_registers(me, first, address_of(command) + _DATA, s64(command.push_words))
+            note_in_flight(me, first, s64(command.marked), -1)
         elif command.code >= Command.TIMER:
             if command.code == Command.NEIGHBOR_WRITE:
                 _land(me, command, arrived)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import ACTION_MEDIA, Command, Ddr, Fault
-from ixp_emu.chip.compiled import NEVER, compiled, load_u32, s64, small, store_field, store_u32, u
+from ixp_emu.chip.compiled import (
+    NEVER,
+    compiled,
+    count_trailing_zeros,
+    load_u32,
+    rare,
+    s64,
+    small,
+    store_field,
+    store_u32,
+    u,
+)
 from ixp_emu.chip.delivery import answer_cycles, complete, free_inlet, reply
 from ixp_emu.chip.layout import DDR, DRAM, PAGE_SHIFT, UNIT, offset_of
 from ixp_emu.chip.queues import append, edge, event_key, fail_command, pop
@@ -52,7 +63,7 @@ def _refresh_time(chip: Any) -> int:
     return edge(start)
 
 
-@compiled
+@rare
 def _catch_up_refresh(chip: Any, time: int) -> None:
     """Start every refresh that was due and possible at or before this edge."""
     while chip.refresh_due <= time:
@@ -73,19 +84,28 @@ def _catch_up_refresh(chip: Any, time: int) -> None:
         chip.refresh_due += chip.refresh_interval
 
 
-@compiled
+@small
+def _bank_of(chip: Any, address: int) -> int:
+    """The bank of an address; all sizes are powers of two."""
+    return (address >> chip.bank_shift) & (chip.banks - 1)
+
+
+@small
 def _distribute(chip: Any, time: int) -> None:
+    """The head of the inlet goes to its bank's queue, if that has room."""
     inlet = chip.inlet[u(DRAM)]
     if inlet.count == 0:
         return
     command = chip.pool[u(inlet.head)]
     if command.ready > time:
         return
-    queue = chip.bank_queue[u((command.address // chip.bank_interleave) % chip.banks)]
+    bank = _bank_of(chip, command.address)
+    queue = chip.bank_queue[u(bank)]
     if queue.count >= chip.bank_queue_depth:
         return
-    command.row = command.address // (chip.row_bytes * chip.banks)
+    command.row = command.address >> chip.row_shift
     append(chip, queue, pop(chip, inlet))
+    chip.waiting_banks |= 1 << bank
     free_inlet(chip, time)
 
 
@@ -132,13 +152,20 @@ def _eligible_time(chip: Any, index: int) -> int:
     return max(time, chip.dram_bus_free + _turnaround(chip, write) - lead - chip.dram_cas)
 
 
-@compiled
+@small
 def _choose(chip: Any, time: int) -> int:
-    """The bank to schedule now, -1 for none."""
+    """The bank to schedule now, -1 for none; ``bank_next`` is then when one can be."""
     first = -1
-    for step in range(1, chip.banks + 1):
-        index = (chip.bank_last + step) % chip.banks
-        if chip.bank_queue[u(index)].count == 0 or _eligible_time(chip, index) > time:
+    following = NEVER
+    after = chip.bank_last + 1  # round robin begins behind the bank of the last command
+    waiting = (chip.waiting_banks | (chip.waiting_banks << chip.banks)) >> after
+    waiting &= (1 << chip.banks) - 1
+    while waiting != 0:
+        index = (after + count_trailing_zeros(waiting)) & (chip.banks - 1)
+        waiting &= waiting - 1
+        eligible = _eligible_time(chip, index)
+        if eligible > time:
+            following = min(following, eligible)
             continue
         command = chip.pool[u(chip.bank_queue[u(index)].head)]
         write = 1 if _is_write(s64(command.code)) else 0
@@ -150,12 +177,16 @@ def _choose(chip: Any, time: int) -> int:
         elif not turns:
             chip.bank[u(first)].skipped += 1
             return s64(index)
+    chip.bank_next = following
     return s64(first)
 
 
-@compiled
+@small
 def _schedule(chip: Any, index: int, time: int) -> None:
-    slot = pop(chip, chip.bank_queue[u(index)])
+    queue = chip.bank_queue[u(index)]
+    slot = pop(chip, queue)
+    if queue.count == 0:
+        chip.waiting_banks &= ~(1 << index)
     command = chip.pool[u(slot)]
     bank = chip.bank[u(index)]
     code = s64(command.code)
@@ -214,34 +245,47 @@ def _schedule(chip: Any, index: int, time: int) -> None:
         reply(chip, slot, command, 2, 0, start + answer + chip.delay[u(DRAM)])
 
 
-@compiled
-def _next_time(chip: Any, time: int) -> int:
-    """The next edge at which the controller can do anything; NEVER if it is empty or waits for a bus."""
+@small
+def _next_command(chip: Any) -> int:
+    """When a command can be scheduled; NEVER if there is none or it waits for a bus."""
     following = NEVER
+    waiting = chip.waiting_banks
+    while waiting != 0:
+        following = min(following, _eligible_time(chip, count_trailing_zeros(waiting)))
+        waiting &= waiting - 1
+    return following
+
+
+@small
+def _next_distribution(chip: Any) -> int:
+    """When the head of the inlet can go to its bank's queue; NEVER while that is full."""
     inlet = chip.inlet[u(DRAM)]
-    if inlet.count > 0:
-        command = chip.pool[u(inlet.head)]
-        queue = chip.bank_queue[u((command.address // chip.bank_interleave) % chip.banks)]
-        if queue.count < chip.bank_queue_depth:
-            following = command.ready
-    for index in range(chip.banks):
-        if chip.bank_queue[u(index)].count > 0:
-            following = min(following, _eligible_time(chip, index))
-    if following == NEVER:
+    if inlet.count == 0:
         return NEVER
-    return edge(max(following, time + 2))
+    command = chip.pool[u(inlet.head)]
+    if chip.bank_queue[u(_bank_of(chip, command.address))].count >= chip.bank_queue_depth:
+        return NEVER
+    return s64(command.ready)
 
 
 @compiled
 def dram_step(chip: Any, time: int) -> None:
     """Phase 1 of an edge: distribute to the bank queues, refresh, schedule at most one command."""
     _distribute(chip, time)
-    _catch_up_refresh(chip, time)
+    if chip.refresh_due <= time:
+        _catch_up_refresh(chip, time)
+    index = -1
     if chip.refresh_due > time:
         index = _choose(chip, time)
-        if index >= 0:
-            _schedule(chip, index, time)
-    following = _next_time(chip, time)
-    if chip.refresh_due <= time and following < NEVER:  # a refresh waits for banks and bus
+    if index >= 0:
+        _schedule(chip, index, time)
+    if index >= 0 or chip.refresh_due <= time:
+        chip.bank_next = _next_command(chip)
+    following = min(chip.bank_next, _next_distribution(chip))
+    if following == NEVER:
+        chip.keys[u(UNIT + DRAM)] = NEVER
+        return
+    following = edge(max(following, time + 2))
+    if chip.refresh_due <= time:  # a refresh waits for banks and bus
         following = min(following, max(_refresh_time(chip), time + 2))
-    chip.keys[u(UNIT + DRAM)] = NEVER if following == NEVER else event_key(following, 1, UNIT + DRAM)
+    chip.keys[u(UNIT + DRAM)] = event_key(following, 1, UNIT + DRAM)

@@ -14,8 +14,9 @@ from ixp_emu.chip.codes import (
     Command,
     Fault,
 )
-from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
-from ixp_emu.chip.layout import CMD_ARBITER, MSF, SRAM0, SRAM_IN, SRAM_OUT
+from ixp_emu.chip.compiled import NEVER, address_of, compiled, rare, s64, small, store_field, u
+from ixp_emu.chip.layout import CMD_ARBITER, COMMAND, MSF, SRAM0, SRAM_IN, SRAM_OUT, offset_of
+from ixp_emu.chip.operands import note_in_flight
 from ixp_emu.chip.queues import allocate, append, edge, fail_in_turn, hasten, release
 from ixp_emu.chip.rows import CSR_ADDRESS, FROM_ALU, NOTIFY_SHIFT
 from ixp_emu.isa.unsettled import setting
@@ -24,13 +25,18 @@ __all__ = ["INDIRECT_OVERRIDES", "issue", "issue_direct"]
 
 INDIRECT_OVERRIDES = setting("indirect_overrides")
 
+_CODES = offset_of(COMMAND, "code")
+_CTX, _UNIT = (8 * (offset_of(COMMAND, field) - _CODES) for field in ("ctx", "unit"))
+"""Bits of a byte in the first 8 from ``code`` on."""
+_MASTER = 8 * (offset_of(COMMAND, "master") - _CODES - 8)
+_OWNER = sum(1 << 8 * (offset_of(COMMAND, field) - _CODES) for field in ("me", "pull_me", "push_me"))
+assert _CODES % 8 == 0 and max(_CTX, _UNIT) < 64 and 0 <= _MASTER < 64
+
 
 @small
 def _mark(me: Any, first: int, count: int) -> None:
     """Registers of a command in flight: whoever uses them waits for the clock."""
-    base = first & ~127
-    for i in range(count):
-        me.busy[u(base | ((first + i) & 127))] += 1
+    note_in_flight(me, first, count, 1)
 
 
 @small
@@ -39,7 +45,7 @@ def _transfer_register(base: int, context: int, absolute: int) -> int:
     return (base & ~127) | (absolute if absolute >= 0 else (base + context * 16) & 127)
 
 
-@compiled
+@rare
 def _aim_at_remote(chip: Any, command: Any, code: int, address: int, count: int) -> None:
     """A reflector command: one side of its data are the SRAM transfer registers of the ME that its address names."""
     number = address >> 10
@@ -59,8 +65,8 @@ def _aim_at_remote(chip: Any, command: Any, code: int, address: int, count: int)
 
 
 @small
-def _enqueue(chip: Any, me: Any, engine: int, context: int, row: Any, slot: int, time: int) -> int:
-    """Append a command to the FIFO; returns the signals it will set (mask)."""
+def _enqueue(chip: Any, me: Any, engine: int, context: int, slot: int, time: int) -> None:
+    """Append a command to the FIFO."""
     fifo = chip.fifo[u(engine)]
     append(chip, fifo, slot)
     if fifo.count == 1:
@@ -70,52 +76,31 @@ def _enqueue(chip: Any, me: Any, engine: int, context: int, row: Any, slot: int,
         hasten(chip, CMD_ARBITER + (engine >> 2), 2, edge(time + chip.fifo_latency))
     me.commands += 1
     me.context_commands[u(context)] += 1
-    if row.signal == 0:
-        return 0
-    if row.action & ACTION_DOUBLE:
-        return s64(3 << row.signal)
-    return s64(1 << row.signal)
 
 
-@compiled
+@small
 def issue_direct(chip: Any, me: Any, engine: int, context: int, row: Any, time: int, address: int, pc: int) -> int:
     """:func:`issue` of a row that says all about its command (``ROW_DIRECT``), which is never a fault."""
     slot = allocate(chip)
     command = chip.pool[u(slot)]
-    unit = s64(row.unit)
-    master = s64(row.master)
-    if unit == SRAM0:
-        channel = (address >> 30) & 1
-        unit += channel
-        master += channel
+    channel = (address >> 30) & 1 if row.unit == SRAM0 else 0
     if row.special & CSR_ADDRESS:
         address = s64(row.target)
     command.stamp = time
     command.pulled = NEVER
     command.address = address
-    command.code = row.option
-    command.action = row.action
-    command.unit = unit
-    command.me = engine
-    command.ctx = context
-    command.pull_me = engine
-    command.push_me = engine
-    command.signal = row.signal
-    command.count = row.count
     command.pc = pc
-    command.mask = 0xFF
-    command.structure = row.structure
-    command.master = master
-    command.pull_words = row.pull_words
-    command.push_words = row.push_words
-    command.marked = row.push_words
+    codes = address_of(command) + _CODES
+    store_field(codes, s64(row.command[u(0)]) + engine * _OWNER + (context << _CTX) + (channel << _UNIT))
+    store_field(codes + 8, s64(row.command[u(1)]) + (channel << _MASTER))
     first = (s64(row.xfer_in) & ~127) | (s64(row.xfer_in) + context * 16) & 127
     command.xfer_in = first
-    _mark(me, first, s64(row.push_words))
+    _mark(me, first, s64(command.push_words))
     first = (s64(row.xfer_out) & ~127) | (s64(row.xfer_out) + context * 16) & 127
     command.xfer_out = first
-    _mark(me, first, s64(row.pull_words))
-    return _enqueue(chip, me, engine, context, row, slot, time)
+    _mark(me, first, s64(command.pull_words))
+    _enqueue(chip, me, engine, context, slot, time)
+    return s64(row.imm)
 
 
 @compiled
@@ -238,4 +223,7 @@ def issue(
     command.master = unit + 1 if unit == SRAM0 or unit == SRAM0 + 1 else (MASTER_MSF if unit == MSF else 0)
     if code >= Command.HASH_48 and code <= Command.HASH_128:
         command.master = 1
-    return _enqueue(chip, me, engine, context, row, slot, time)
+    _enqueue(chip, me, engine, context, slot, time)
+    if row.signal == 0:
+        return 0
+    return s64((3 if action & ACTION_DOUBLE else 1) << row.signal)

@@ -173,9 +173,7 @@ ROW = np.dtype(
         ("counted", np.uint8),  # indirect_ref may change the count
         ("xfer_in", np.uint16),  # file index of the first transfer-in register, context part added
         ("xfer_out", np.uint16),
-        ("pull_words", np.uint8),  # of a direct command, as in COMMAND
-        ("push_words", np.uint8),
-        ("master", np.uint8),
+        ("command", np.int64, (2,)),  # of a direct command: the bytes of COMMAND from ``code`` on
     ],
     align=True,
 )
@@ -187,7 +185,6 @@ COMMAND = np.dtype(
         ("ready", np.int64),  # arrival at the unit; later: request time on the push bus
         ("pulled", np.int64),  # operand data there, NEVER until granted
         ("address", np.int64),
-        ("row", np.int32),  # of its DRAM bank
         ("code", np.uint8),
         ("action", np.uint8),
         ("unit", np.uint8),
@@ -204,6 +201,7 @@ COMMAND = np.dtype(
         ("marked", np.uint8),  # transfer-in registers marked busy
         ("push_words", np.uint8),  # longwords to the ME (or TBUF)
         ("master", np.uint8),  # S_push queue that takes the reply
+        ("row", np.int32),  # of its DRAM bank
         ("xfer_in", np.uint16),
         ("xfer_out", np.uint16),
         ("next", np.uint16),  # in the unit's, FIFO's or push queue
@@ -291,6 +289,7 @@ MICROENGINE = np.dtype(
         ("csr", np.uint32, (256,)),
         ("file", np.uint32, (FILE_SIZE,)),
         ("busy", np.uint8, (NEIGHBOR,)),  # commands in flight per transfer register
+        ("busy_end", np.uint8, (8,)),  # busy is read 8 at a time
     ],
     align=True,
 )
@@ -447,8 +446,8 @@ _CHIP_FIELDS: list[Any] = [
     ("timestamp_start", np.int64),  # cycle in which the timestamp was 0, NEVER if it stands still
     ("banks", np.int64),
     ("bank_queue_depth", np.int64),
-    ("bank_interleave", np.int64),
-    ("row_bytes", np.int64),
+    ("bank_shift", np.int64),  # of an address: bits below those of the bank
+    ("row_shift", np.int64),  # bits below those of the row
     ("dram_cas", np.int64),
     ("dram_activate", np.int64),
     ("dram_precharge", np.int64),
@@ -545,7 +544,9 @@ _CHIP_FIELDS: list[Any] = [
     # DRAM
     ("bank", BANK, (8,)),
     ("bank_queue", QUEUE, (8,)),
+    ("waiting_banks", np.int64),  # bit per bank: its queue is not empty
     ("bank_last", np.int64),
+    ("bank_next", np.int64),  # when one of the waiting commands can be scheduled, as last found
     ("dram_last_write", np.int64),  # direction of the last scheduled command, -1 none
     ("dram_bus_free", np.int64),
     ("dram_last_activate", np.int64),

@@ -17,18 +17,17 @@ from ixp_emu.chip.codes import Fault
 from ixp_emu.chip.compiled import (
     NEVER,
     compiled,
+    copy_bytes,
     load_acquire,
     load_field,
     s64,
     small,
     store_field,
     store_release,
-    store_u8,
-    u,
 )
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import LINK, LINK_FRAME_BYTES, offset_of
-from ixp_emu.chip.media import MINIMUM_FRAME_BYTES, PORT_LINK, PORT_SPI3, spaced_cycles
+from ixp_emu.chip.media import MINIMUM_FRAME_BYTES, PORT_LINK, PORT_SPI3, spaced_cycles, transmit_data
 from ixp_emu.chip.queues import fail
 
 __all__ = [
@@ -106,8 +105,7 @@ def put_frame(chip: Any, link: int, port: Any, start: int, length: int, arrival:
         return
     row = row_of(link, written)
     data = link + load_field(row + 16 * slots)
-    for i in range(length):
-        store_u8(data + i, s64(port.tx_data[u(start + i)]))
+    copy_bytes(data, transmit_data(port, start), length)
     store_field(row, arrival)
     store_field(row + 8 * slots, length)
     store_release(link + _WRITTEN, written + 1)

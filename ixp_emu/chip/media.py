@@ -5,8 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from ixp_emu.chip.compiled import small
+from ixp_emu.chip.compiled import address_of, small
 from ixp_emu.chip.hardware import Hardware
+from ixp_emu.chip.layout import PORT, offset_of
 
 __all__ = [
     "FCS_BYTES",
@@ -19,8 +20,10 @@ __all__ = [
     "PREAMBLE_BYTES",
     "RING",
     "byte_cycles",
+    "received_data",
     "spaced_cycles",
     "spi_cycles",
+    "transmit_data",
     "wire_cycles",
 ]
 
@@ -40,6 +43,22 @@ MINIMUM_FRAME_BYTES = 60
 """Shortest frame, without FCS."""
 RING = 1023
 """Mask of the rings of frames in a MAC."""
+
+
+_TX_DATA = offset_of(PORT, "tx_data")
+_RX_DATA = offset_of(PORT, "rx_data")
+
+
+@small
+def transmit_data(port: Any, at: int) -> int:
+    """Address of a byte of ``port.tx_data``."""
+    return address_of(port) + _TX_DATA + at
+
+
+@small
+def received_data(port: Any, at: int) -> int:
+    """Address of a byte of ``port.rx_data``."""
+    return address_of(port) + _RX_DATA + at
 
 
 @small

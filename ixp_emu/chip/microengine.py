@@ -29,7 +29,7 @@ from ixp_emu.chip.codes import (
     Kind,
 )
 from ixp_emu.chip.compiled import NEVER, call_translation, compiled, count_trailing_zeros, s64, small, u
-from ixp_emu.chip.csr import apply_index_writes
+from ixp_emu.chip.csr import INSTRUCTION_DELAY, apply_index_writes, csr_write_is_shared, write_csr
 from ixp_emu.chip.delivery import expect_wake, request_satisfied, take_deliveries
 from ixp_emu.chip.execute import NEXT, STOPPED, SWAPPED, execute, issue_row
 from ixp_emu.chip.layout import CMD_ARBITER, CONTEXTS, SLOTS
@@ -121,7 +121,7 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 break
             context = _choose(me, ready, context)
             pc = me.entered
-        if me.csr_pending == 0:
+        if me.csr_pending == 0 and pc < words and chip.store[store, u(pc)].flags & ROW_PLAIN:
             if code != 0 and me.after == 0:
                 pc = call_translation(code, me, context * 16, context, pc, time, until)
                 time = me.time
@@ -157,11 +157,15 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                     me.wakeup[u(context)] = request
                 me.request[u(context)] = request
                 outcome = SWAPPED
+            elif kind == Kind.CSR_WRITE and row.flags == 0 and not csr_write_is_shared(s64(row.target)):
+                value = s64(me.file[u(s64(row.a) + (context * 16 & row.a_mask))])
+                write_csr(chip, me, engine, context, context, s64(row.target), value, time, INSTRUCTION_DELAY)
+                outcome = NEXT
             else:
                 outcome = execute(chip, engine, context, pc, time, horizon, safe)
                 if outcome == STOPPED:
                     break
-                if kind == Kind.CSR_WRITE or kind == Kind.COMMAND or row.flags & (ROW_NEIGHBOR | ROW_SHARED):
+                if kind == Kind.COMMAND or kind == Kind.CSR_WRITE or row.flags & (ROW_NEIGHBOR | ROW_SHARED):
                     horizon = min(chip.first_engine, first_beside(chip))
                     safe = safe_until(chip)
             time += 1
@@ -170,22 +174,34 @@ def run_engine(chip: Any, engine: int, until: int) -> None:
                 me.csr_pending -= 1
             if outcome != NEXT:
                 # what follows happens behind the defer slots
-                me.after = outcome
                 slots = s64(row.defer)
-                me.after_lost = s64(row.slots) - slots
+                lost = s64(row.slots) - slots
+                target = me.after_target
                 if outcome == SWAPPED:  # resume behind the defer slots, or where br[label] says
-                    me.after_target = s64(row.target) if kind == Kind.CTX_ARB and row.special else pc + slots
+                    target = s64(row.target) if kind == Kind.CTX_ARB and row.special else pc + slots
                 if slots > 0 and code != 0 and me.csr_pending == 0:
                     entry = pc | SLOTS
                     reached = call_translation(code, me, context * 16, context, entry, time, until)
                     if reached != entry:
-                        pc = reached
                         time = me.time
                         slots = 0
+                if slots == 0 and me.after == 0:
+                    time += lost
+                    me.lost += lost
+                    pc = target
+                    me.after_target = 0
+                    if outcome == SWAPPED:
+                        _swap_out(me, context, pc, me.executing + time - start - me.lost)
+                    continue
+                me.after = outcome
+                me.after_target = target
+                me.after_lost = lost
                 me.after_slots = slots
-            elif me.after != 0:
+            elif me.after == 0:
+                continue
+            else:
                 me.after_slots -= 1
-            if me.after == 0 or me.after_slots > 0:
+            if me.after_slots > 0:
                 continue
         # the defer slots are through
         time += me.after_lost

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import MASTER_MSF, Command, Fault
-from ixp_emu.chip.compiled import compiled, s64, small, u
+from ixp_emu.chip.compiled import compiled, rare, s64, small, u
 from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, free_inlet, reply
 from ixp_emu.chip.layout import CHANNELS, MEDIA_RX, MEDIA_TX, MSF
 from ixp_emu.chip.queues import fail, fail_command, hasten, pop, release
@@ -68,7 +68,7 @@ def _free_element(chip: Any, element: int) -> None:
     channel.rbuf_free_count += 1
 
 
-@compiled
+@rare
 def _control_receive(chip: Any, control: int) -> None:
     """RX_CONTROL was written; a transfer under way goes on as it began."""
     chip.rx_enabled = (control >> 28) & 0xF
@@ -91,7 +91,7 @@ def _control_receive(chip: Any, control: int) -> None:
         _free_element(chip, element)
 
 
-@compiled
+@rare
 def _control_transmit(chip: Any, control: int) -> None:
     """TX_CONTROL was written; a transfer under way goes on as it began."""
     chip.tx_enabled = (control >> 28) & 0xF

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import ACTION_AUX, Command
-from ixp_emu.chip.compiled import compiled, s64, u
+from ixp_emu.chip.compiled import compiled, rare, s64, u
 from ixp_emu.chip.delivery import NEIGHBOR_PUT, apply_put_writes, deliver, take_deliveries
 from ixp_emu.chip.layout import CONSTANTS, ENGINES, INBOX_SLOTS, NEIGHBOR, NEIGHBOR_OUT
 from ixp_emu.chip.queues import allocate
@@ -30,7 +30,7 @@ def _target(me: Any, engine: int) -> int:
     return engine + 1 if (engine + 1) // _CHAIN == engine // _CHAIN else ENGINES
 
 
-@compiled
+@rare
 def _send(chip: Any, me: Any, engine: int, register: int, value: int, time: int) -> None:
     """A write of a next neighbour register, or a put, issued at ``time``."""
     target = _target(me, engine)

@@ -5,21 +5,48 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import Shift
-from ixp_emu.chip.compiled import compiled, s64, small, u
+from ixp_emu.chip.compiled import (
+    add_to_bytes,
+    address_of,
+    compiled,
+    copy_4_words,
+    load_u32,
+    rare,
+    s64,
+    small,
+    store_u32,
+    u,
+)
 from ixp_emu.chip.layout import (
     CONTEXTS,
     DRAM_IN,
     DRAM_OUT,
     LOCAL_MEMORY,
     LOCAL_MEMORY_WORDS,
+    MICROENGINE,
     NEIGHBOR,
     NEIGHBOR_OUT,
     SRAM_IN,
     SRAM_OUT,
+    offset_of,
 )
 from ixp_emu.chip.rows import INDIRECT, NEIGHBOR_INDEX
 
-__all__ = ["condition", "in_flight", "indirect", "lm_copy", "post_modify", "shifted"]
+__all__ = [
+    "condition",
+    "in_flight",
+    "indirect",
+    "lm_copy",
+    "note_in_flight",
+    "post_modify",
+    "read_registers",
+    "shifted",
+    "write_registers",
+]
+
+_FILE = offset_of(MICROENGINE, "file")
+_BUSY = offset_of(MICROENGINE, "busy")
+_ONES = 0x0101010101010101
 
 _INDEX_FAULT = -1
 
@@ -128,3 +155,76 @@ def in_flight(me: Any, ia: int, ib: int, idst: int) -> bool:
     if idst < NEIGHBOR:
         busy |= s64(me.busy[u(idst)])
     return busy != 0
+
+
+# --- transfer registers of commands: numbers wrap within the 128 of their kind ------------------------------------
+
+
+@small
+def _wraps(first: int, count: int) -> bool:
+    return (first & 127) + count > 128
+
+
+@rare
+def _note_each(me: Any, first: int, count: int, change: int) -> None:
+    for i in range(count):
+        me.busy[u((first & ~127) | ((first + i) & 127))] += change
+
+
+@small
+def note_in_flight(me: Any, first: int, count: int, change: int) -> None:
+    """Count a command in flight, or one that is through, for each of its transfer registers.
+
+    Parameters:
+        first: file index of its first register.
+        change: 1 or -1.
+    """
+    if _wraps(first, count):
+        _note_each(me, first, count, change)
+        return
+    at = address_of(me) + _BUSY + first
+    while count > 0:
+        spare = 4 * (8 - min(count, 8))  # twice, because a shift by 64 is none
+        add_to_bytes(at, ((_ONES >> spare) >> spare) * change)
+        at += 8
+        count -= 8
+
+
+@rare
+def _write_each(me: Any, first: int, data: int, count: int) -> None:
+    for i in range(count):
+        me.file[u((first & ~127) | ((first + i) & 127))] = load_u32(data + i * 4)
+
+
+@small
+def write_registers(me: Any, first: int, data: int, count: int) -> None:
+    """Write ``count`` words from an address, which has room for whole fours of them, to transfer registers."""
+    if _wraps(first, count):
+        _write_each(me, first, data, count)
+        return
+    at = address_of(me) + _FILE + first * 4
+    while count > 0:
+        copy_4_words(at, data, count)
+        at += 16
+        data += 16
+        count -= 4
+
+
+@rare
+def _read_each(me: Any, first: int, data: int, count: int) -> None:
+    for i in range(count):
+        store_u32(data + i * 4, s64(me.file[u((first & ~127) | ((first + i) & 127))]))
+
+
+@small
+def read_registers(me: Any, first: int, data: int, count: int) -> None:
+    """Write transfer registers to an address, which has room for whole fours of them."""
+    if _wraps(first, count):
+        _read_each(me, first, data, count)
+        return
+    at = address_of(me) + _FILE + first * 4
+    while count > 0:
+        copy_4_words(data, at, 4)
+        at += 16
+        data += 16
+        count -= 4

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from llvmlite.binding import Linkage
 from numba import config, njit, typeof
 from numba.core import funcdesc
 from numba.core.codegen import JITCodeLibrary
@@ -40,6 +41,8 @@ __all__ = ["compile_kernel"]
 config.LOOP_VECTORIZE = 0  # the loops are short: vector code for them costs more than it saves
 
 _under_way: list[Progress] = []
+_RARE: set[Callable[..., Any]] = set()
+"""Functions that are seldom called: they stand apart, and what leads to their calls behind what does not."""
 
 
 @contextlib.contextmanager
@@ -109,6 +112,9 @@ class _Lowering(LoweringPass):  # type: ignore[misc]
         lower = EngineLower(context, library, description, state.func_ir, metadata=state.metadata)
         with context.push_code_library(library):
             lower.lower()
+        if state.func_id.func in _RARE:
+            lower.function.attributes.add("cold")
+            lower.function.attributes.add("noinline")
 
         entry = {}.update  # type: ignore[var-annotated]  # numba wants a builtin; this one refuses the arguments it gets
         state["cr"] = _LowerResult(description, lower.call_helper, cfunc=entry, env=lower.env)
@@ -225,6 +231,8 @@ def _dispatcher(function: Callable[..., Any], *, inlined: bool) -> Any:
 def _type_of_callee(callee: Callee, context: Any) -> Dispatcher:
     if callee.dispatcher is None:
         callee.dispatcher = _dispatcher(callee.py_func, inlined=callee.inlined)
+        if callee.rare:
+            _RARE.add(callee.py_func)
     return Dispatcher(callee.dispatcher)
 
 
@@ -272,7 +280,11 @@ def _machine_code(library: _Library, name: str) -> bytes:
     module = library._final_module
     for callee in _reached([library])[1:]:
         module.link_in(callee._get_module_for_linking(), preserve=True)
-    module.get_function(name).name = SYMBOL
+    for function in module.functions:
+        if function.name == name:
+            function.name = SYMBOL
+        elif not function.is_declaration:
+            function.linkage = Linkage.internal  # nothing outside calls it: arguments it does not need can go
     passes, builder = codegen._module_pass_manager()  # no cheaper ones before: nothing here counts references
     passes.run(module, builder)
     module.verify()

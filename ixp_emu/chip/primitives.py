@@ -13,15 +13,21 @@ from numba import types
 from numba.core import cgutils
 
 __all__ = [
+    "add_to_bytes",
+    "address_of",
     "call_translation",
+    "copy_4_words",
+    "copy_bytes",
     "count_trailing_zeros",
     "least_of_6",
     "least_of_8",
     "load_acquire",
+    "load_big_endian",
     "load_field",
     "load_u8",
     "load_u32",
     "s64",
+    "store_big_endian",
     "store_field",
     "store_release",
     "store_u8",
@@ -93,6 +99,79 @@ def store_u32(typingctx: Any, address: Any, value: Any) -> Any:
 def store_u8(typingctx: Any, address: Any, value: Any) -> Any:
     """Store the low 8 bits of an int64 at a raw address."""
     return types.void(types.int64, types.int64), _storer(8)
+
+
+def load_big_endian(typingctx: Any, address: Any) -> Any:
+    """The 32-bit word whose most significant byte is at a raw address, aligned or not, as int64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = builder.load(_pointer(builder, args[0], 32), align=1)
+        return builder.zext(builder.bswap(value), ir.IntType(64))
+
+    return types.int64(types.int64), codegen
+
+
+def store_big_endian(typingctx: Any, address: Any, value: Any) -> Any:
+    """Store the low 32 bits of an int64 with the most significant byte at a raw address, aligned or not."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = builder.bswap(builder.trunc(args[1], ir.IntType(32)))
+        builder.store(word, _pointer(builder, args[0], 32), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+def address_of(typingctx: Any, record: Any) -> Any:
+    """The address of a record, for the operations on raw addresses."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ptrtoint(args[0], ir.IntType(64))
+
+    return types.int64(record), codegen
+
+
+def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
+    """Copy bytes between raw addresses; the ranges do not overlap."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        target, source = (_pointer(builder, address, 8) for address in args[:2])
+        cgutils.raw_memcpy(builder, target, source, args[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+def copy_4_words(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
+    """Copy the first ``count`` (at least 0) of 4 words of 32 bits between raw addresses; the target keeps the others.
+
+    Both addresses must have all 16 bytes. Without a branch that depends on the count.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word, vector = ir.IntType(64), ir.VectorType(ir.IntType(32), 4)
+        target, source = (builder.inttoptr(address, vector.as_pointer()) for address in args[:2])
+        lanes = ir.VectorType(word, 4)
+        counts = ir.Constant(lanes, ir.Undefined)
+        for lane in range(4):
+            counts = builder.insert_element(counts, args[2], ir.Constant(ir.IntType(32), lane))
+        taken = builder.icmp_signed(">", counts, ir.Constant(lanes, [ir.Constant(word, lane) for lane in range(4)]))
+        new, old = (builder.load(pointer, align=4) for pointer in (source, target))
+        builder.store(builder.select(taken, new, old), target, align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+def add_to_bytes(typingctx: Any, address: Any, addends: Any) -> Any:
+    """Add an int64 to the 8 bytes at a raw address, aligned or not; no byte overflows."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _pointer(builder, args[0], 64)
+        builder.store(builder.add(builder.load(pointer, align=1), args[1]), pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
 
 
 def load_field(typingctx: Any, address: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import Fault
-from ixp_emu.chip.compiled import compiled, least_of_6, least_of_8, s64, small, u
+from ixp_emu.chip.compiled import least_of_6, least_of_8, rare, s64, small, u
 from ixp_emu.chip.layout import AGENTS, CHIP, CMD_ARBITER, DELIVERY, ENGINES, PULL, PUSH, UNIT
 
 __all__ = [
@@ -93,7 +93,7 @@ def safe_until(chip: Any) -> int:
     return min(bus, min(other, (chip.first_engine >> 8) + chip.engine_lookahead))
 
 
-@compiled
+@rare
 def fail(chip: Any, fault: int, time: int, me: int, pc: int, detail: int) -> None:
     """Record the first fault and ask the kernel to stop."""
     if chip.fault == 0:
@@ -105,7 +105,7 @@ def fail(chip: Any, fault: int, time: int, me: int, pc: int, detail: int) -> Non
     chip.stop = 1
 
 
-@compiled
+@rare
 def fail_command(chip: Any, command: Any, fault: int, time: int, detail: int) -> None:
     """A command is a fault at its service; a unit that looks ahead of the clock leaves it until then."""
     if time <= chip.now:
@@ -113,7 +113,7 @@ def fail_command(chip: Any, command: Any, fault: int, time: int, detail: int) ->
         fail(chip, fault, time, s64(command.me), s64(command.pc), detail)
 
 
-@compiled
+@rare
 def fail_in_turn(
     chip: Any, horizon: int, fault: int, time: int, engine: int, context: int, pc: int, detail: int
 ) -> None:

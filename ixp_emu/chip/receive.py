@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import MASTER_STATUS, Command
-from ixp_emu.chip.compiled import NEVER, compiled, load_field, load_u8, s64, small, store_field, u
+from ixp_emu.chip.compiled import (
+    NEVER,
+    compiled,
+    copy_bytes,
+    load_big_endian,
+    load_field,
+    load_u8,
+    s64,
+    small,
+    store_field,
+    u,
+)
 from ixp_emu.chip.delivery import reply
 from ixp_emu.chip.layout import CHANNELS, INGRESS, MEDIA_RX, MSF, offset_of
 from ixp_emu.chip.link import next_arrival, oldest_frame, put_event, take_frame
@@ -19,6 +30,7 @@ from ixp_emu.chip.media import (
     PORT_TRAFFIC,
     PREAMBLE_BYTES,
     RING,
+    received_data,
     spi_cycles,
     wire_cycles,
 )
@@ -79,8 +91,7 @@ def _arrive(chip: Any, port: Any, time: int) -> None:
         if link:
             if port.rx_write + length > _ARENA:
                 port.rx_write = 0
-            for i in range(length):
-                port.rx_data[u(port.rx_write + i)] = load_u8(data + i)
+            copy_bytes(received_data(port, port.rx_write), data, length)
         at = u((port.rx_head + port.rx_count) & RING)
         port.rx_time[at] = time
         port.rx_length[at] = length
@@ -154,21 +165,20 @@ def _fill_element(chip: Any, channel: Any, time: int) -> None:
     length = s64(port.rx_length[head])
     base = channel.rx_offset >> 2
     source = port.rx_address[head] + first
+    if port.kind >= PORT_LINK:
+        source = received_data(port, source)
     total = 0
-    for i in range((count + 3) >> 2):
-        word = 0
-        missing = 0  # bytes behind the mpacket's end keep what the element held
-        for byte in range(4):
-            value = 0
-            at = i * 4 + byte
-            if at < count:
-                value = s64(port.rx_data[u(source + at)]) if port.kind >= PORT_LINK else load_u8(source + at)
-            else:
-                missing = (missing << 8) | 0xFF
-            word = (word << 8) | value
+    for i in range(count >> 2):
+        word = load_big_endian(source + i * 4)
         total += (word >> 16) + (word & 0xFFFF)
-        at = (base + i) & _BUFFER_MASK
-        chip.rbuf[u(at)] = word | (s64(chip.rbuf[u(at)]) & missing)
+        chip.rbuf[u((base + i) & _BUFFER_MASK)] = word
+    if count & 3:  # bytes behind the mpacket's end keep what the element held
+        word = 0
+        for i in range(count & ~3, count):
+            word |= load_u8(source + i) << (24 - (i & 3) * 8)
+        total += (word >> 16) + (word & 0xFFFF)
+        last = u((base + (count >> 2)) & _BUFFER_MASK)
+        chip.rbuf[last] = word | (s64(chip.rbuf[last]) & (0xFFFFFFFF >> (count & 3) * 8))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     status = (element << 24) | ((count & 0xFF) << 16) | index

@@ -19,6 +19,7 @@ from ixp_emu.chip.codes import (
     ACTION_RETURNS,
     ACTION_SWAP,
     MASTER_HASH,
+    MASTER_MSF,
     MASTER_SCRATCH,
     MASTER_SRAM,
     NOTIFY_INITIATOR,
@@ -34,6 +35,7 @@ from ixp_emu.chip.codes import (
     Shift,
 )
 from ixp_emu.chip.layout import (
+    COMMAND,
     CONSTANTS,
     DRAM,
     DRAM_IN,
@@ -49,6 +51,7 @@ from ixp_emu.chip.layout import (
     SRAM_IN,
     SRAM_OUT,
     STORE_WORDS,
+    offset_of,
 )
 from ixp_emu.isa import (
     INP_STATES,
@@ -537,14 +540,9 @@ class _Builder:
             row["special"] = CSR_ADDRESS | FROM_ALU
         elif name == "cap.fast_wr":
             row["imm"] = instruction.data
-        plain_unit = row["unit"] != MSF and code < Command.REFLECT_READ
-        if plain_unit and not action & (ACTION_INDIRECT | ACTION_MEDIA) and code != Command.CAP_FAST_WRITE:
-            self.flags |= ROW_DIRECT
-            row["pull_words"] = count * int(row["shift"])
-            row["push_words"] = count * per_unit if action & ACTION_RETURNS else 0
-            row["master"] = MASTER_SRAM if row["unit"] == SRAM0 else MASTER_SCRATCH
-            if family in _HASHES:
-                row["master"] = MASTER_HASH
+        if code < Command.REFLECT_READ and code not in (Command.CAP_FAST_WRITE, Command.MSF_FAST_WRITE):
+            if not action & (ACTION_INDIRECT | ACTION_MEDIA):
+                self.flags |= ROW_DIRECT
 
     def _command_code(self, name: str, family: str) -> int:
         if family in _HASHES:
@@ -597,6 +595,27 @@ def _is_plain(row: Any) -> bool:
     )
 
 
+def _set_command(row: Any) -> None:
+    """What a direct row says of its command: the bytes of COMMAND, and in ``imm`` the signals it will set."""
+    command = np.zeros((), COMMAND)
+    for field in ("action", "unit", "signal", "count", "structure"):
+        command[field] = row[field]
+    command["code"] = row["option"]
+    command["mask"] = 0xFF
+    command["pull_words"] = int(row["count"]) * int(row["shift"])
+    if row["action"] & ACTION_RETURNS:
+        command["push_words"] = command["marked"] = int(row["count"]) * int(row["imm"])
+    if row["unit"] == SRAM0:
+        command["master"] = MASTER_SRAM
+    elif row["unit"] == MSF:
+        command["master"] = MASTER_MSF
+    else:
+        command["master"] = MASTER_HASH if Command.HASH_48 <= row["option"] <= Command.HASH_128 else MASTER_SCRATCH
+    first = offset_of(COMMAND, "code")
+    row["command"] = np.frombuffer(command.tobytes()[first : first + 16], np.int64)
+    row["imm"] = (3 if row["action"] & ACTION_DOUBLE else 1) << int(row["signal"]) if row["signal"] else 0
+
+
 def build_rows(
     words: Sequence[int], structures: Sequence[int] | None = None, *, contexts: int = 8, first: int = 0
 ) -> NDArray[Any]:
@@ -622,4 +641,6 @@ def build_rows(
             row["flags"] |= ROW_PLAIN
         if structures is not None:
             row["structure"] = structures[index]
+        if row["flags"] & ROW_DIRECT:
+            _set_command(row)
     return rows

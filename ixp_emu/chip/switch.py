@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ixp_emu.chip.codes import Fault
-from ixp_emu.chip.compiled import NEVER, compiled, load_field, load_u8, s64, small, store_field, store_u8, u
+from ixp_emu.chip.compiled import NEVER, compiled, copy_bytes, load_field, s64, small, store_field, u
 from ixp_emu.chip.hardware import Hardware
 from ixp_emu.chip.layout import LINK, LINK_FRAME_BYTES, PORTS, SWITCH, offset_of
 from ixp_emu.chip.link import (
@@ -133,8 +133,7 @@ def _join(chip: Any, port: Any, link: int) -> None:
         if first + port.switch_write + length > load_field(port.switch + _OUTPUT_BYTES):
             port.switch_write = 0
         offset = first + port.switch_write
-        for i in range(length):
-            store_u8(queue + offset + i, load_u8(data + i))
+        copy_bytes(queue + offset, data, length)
         row = row_of(queue, port.switch_joined)
         store_field(row + 8 * slots, length)
         store_field(row + 16 * slots, offset)

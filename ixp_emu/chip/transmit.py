@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ixp_emu.chip.codes import Fault
-from ixp_emu.chip.compiled import NEVER, compiled, s64, small, store_field, store_u8, u
+from ixp_emu.chip.compiled import NEVER, compiled, copy_bytes, s64, small, store_big_endian, store_field, store_u8, u
 from ixp_emu.chip.layout import CHANNELS, EGRESS, MEDIA_TX, PORTS, offset_of
 from ixp_emu.chip.link import listens, next_event, put_frame, take_event
 from ixp_emu.chip.media import (
@@ -19,6 +19,7 @@ from ixp_emu.chip.media import (
     PREAMBLE_BYTES,
     RING,
     spi_cycles,
+    transmit_data,
     wire_cycles,
 )
 from ixp_emu.chip.queues import event_key, fail
@@ -52,10 +53,13 @@ def _take_element(chip: Any, channel: Any, time: int) -> None:
     count = control >> 24
     port = chip.port[u(control & _PORT)]
     base = channel.tx_offset >> 2
-    at = port.tx_write + port.tx_partial
-    for i in range(count):
-        word = s64(chip.tbuf[u((base + (i >> 2)) & _BUFFER_MASK)])
-        port.tx_data[u(at + i)] = (word >> (24 - (i & 3) * 8)) & 0xFF
+    data = transmit_data(port, port.tx_write + port.tx_partial)
+    for i in range(count >> 2):
+        store_big_endian(data + i * 4, s64(chip.tbuf[u((base + i) & _BUFFER_MASK)]))
+    if count & 3:
+        word = s64(chip.tbuf[u((base + (count >> 2)) & _BUFFER_MASK)])
+        for i in range(count & ~3, count):
+            store_u8(data + i, word >> (24 - (i & 3) * 8))
     port.tx_partial += count
     if (control >> 8) & 1:
         end = u((port.tx_head + port.tx_count) & RING)
@@ -119,9 +123,7 @@ def _log_egress(chip: Any, port: Any, index: int, start: int, length: int, time:
     store_field(row + _OUT_TIME, time)
     store_field(row + _OUT_OFFSET, chip.egress_arena_used)
     store_field(row + _OUT_LENGTH, length | (index << 32))
-    out = chip.egress_arena + chip.egress_arena_used
-    for i in range(length):
-        store_u8(out + i, s64(port.tx_data[u(start + i)]))
+    copy_bytes(chip.egress_arena + chip.egress_arena_used, transmit_data(port, start), length)
     chip.egress_arena_used += (length + 3) & ~3
     chip.egress_count += 1
     if chip.egress_count >= chip.egress_capacity or chip.egress_arena_used + _ROOM > chip.egress_arena_bytes:

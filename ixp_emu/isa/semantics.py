@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ixp_emu.isa.unsettled import setting
 
 __all__ = [
@@ -307,27 +310,45 @@ CRC_BYTE_FORMS = ((0, 3), (1, 3), (2, 3), (3, 3), (0, 2), (0, 1), (0, 0))
 """(first, last) byte taken, by the byte code of the instruction."""
 
 
+def _crc_tables() -> NDArray[np.int64]:
+    """For each type code and byte: the remainder after that byte, of a remainder of 0; left-justified in 32 bits."""
+    tables = np.zeros((len(CRC_PARAMETERS), 256), np.int64)
+    for crc_type, (width, polynomial) in enumerate(CRC_PARAMETERS):
+        for byte in range(256):
+            remainder = byte << 24
+            for _ in range(8):
+                feedback = remainder >> 31
+                remainder = (remainder << 1) & 0xFFFFFFFF
+                if feedback:
+                    remainder ^= polynomial << (32 - width)
+            tables[crc_type, byte] = remainder if width else 0
+    return tables.reshape(-1)
+
+
+_CRC_TABLES = _crc_tables()
+_MIRRORED = np.array([int(f"{byte:08b}"[::-1], 2) for byte in range(256)])
+"""Each byte with its bits in reverse order."""
+
+
 def crc_step(remainder: int, word: int, crc_type: int, byte_form: int, little_endian: int, bit_swap: int) -> int:
     """New CRC remainder, right-justified, after the chosen bytes of one word; no inversion before or after.
 
     Byte 0 is bits 31:24 for ``crc_be`` and bits 7:0 for ``crc_le``; bit_swap takes each byte lowest bit first.
     ``crc_type`` and ``byte_form`` are the codes of the instruction (``CRC_PARAMETERS``, ``CRC_BYTE_FORMS``).
     """
-    width, polynomial = CRC_PARAMETERS[crc_type]
+    width = CRC_PARAMETERS[crc_type][0]
     if width == 0:
         return remainder & 0xFFFFFFFF
     first, last = CRC_BYTE_FORMS[byte_form]
-    keep = (1 << width) - 1
-    remainder = remainder & keep
+    remainder = (remainder << (32 - width)) & 0xFFFFFFFF
     for byte in range(first, last + 1):
         low = 8 * byte if little_endian else 24 - 8 * byte
-        for step in range(8):
-            position = step if bit_swap else 7 - step
-            feedback = ((remainder >> (width - 1)) ^ (word >> (low + position))) & 1
-            remainder = (remainder << 1) & keep
-            if feedback:
-                remainder = remainder ^ polynomial
-    return remainder
+        value = (word >> low) & 0xFF
+        if bit_swap:
+            value = int(_MIRRORED[value])
+        index = (crc_type << 8) | (remainder >> 24) ^ value
+        remainder = ((remainder << 8) & 0xFFFFFFFF) ^ int(_CRC_TABLES[index])
+    return remainder >> (32 - width)
 
 
 def hash_48(low: int, high: int, multiplier_low: int, multiplier_high: int) -> tuple[int, int]:

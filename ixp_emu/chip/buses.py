@@ -16,28 +16,17 @@ from ixp_emu.chip.codes import (
 )
 from ixp_emu.chip.compiled import NEVER, address_of, compiled, count_trailing_zeros, rare, s64, small, u
 from ixp_emu.chip.delivery import bus_of, deliver, deliver_media
+from ixp_emu.chip.inlets import inlet_free_at, inlet_places, inlet_second_free_at, wants
 from ixp_emu.chip.layout import CMD_ARBITER, COMMAND, DRAM, PULL, PUSH, UNIT, offset_of
 from ixp_emu.chip.operands import note_in_flight, read_registers
 from ixp_emu.chip.queues import allocate, append, edge, event_key, find_first_other, hasten, pop
-from ixp_emu.chip.units import inlet_free_at, inlet_places, schedule_unit
+from ixp_emu.chip.units import schedule_unit
 
 __all__ = ["grant_command", "pull_step", "push_step"]
 
 _DATA = offset_of(COMMAND, "data")
 
 # --- command bus ------------------------------------------------------------------------------------------------
-
-
-@compiled
-def _wants(chip: Any, cluster: int, unit: int, time: int) -> bool:
-    """Whether an ME of a cluster has a command for a unit at the head of its FIFO that may be granted."""
-    lanes = chip.waiting_lanes[u(cluster)]
-    while lanes != 0:
-        engine = u(cluster * 4 + count_trailing_zeros(lanes))
-        lanes &= lanes - 1
-        if chip.head_unit[engine] == unit and chip.head_eligible[engine] <= time:
-            return True
-    return False
 
 
 @compiled
@@ -52,9 +41,14 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
     first = (last + 1) & 3
     lanes = chip.waiting_lanes[u(cluster)]
     rotated = ((lanes >> first) | (lanes << (4 - first))) & 15
-    while rotated != 0:
-        lane = (first + count_trailing_zeros(rotated)) & 3
-        rotated &= rotated - 1
+    again = -1  # the lane that was granted, with its next command
+    while rotated != 0 or again >= 0:
+        lane = again
+        if rotated != 0:
+            lane = (first + count_trailing_zeros(rotated)) & 3
+            rotated &= rotated - 1
+        else:
+            again = -1
         engine = cluster * 4 + lane
         eligible = chip.head_eligible[u(engine)]
         if eligible > time:
@@ -66,6 +60,8 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
         room = inlet_free_at(chip, unit, time)
         if room > time:
             full |= 1 << unit
+            if room < NEVER and chip.inlet_last[u(unit)] == cluster and wants(chip, 1 - cluster, unit, edge(room)):
+                room = inlet_second_free_at(chip, unit)  # the first place is the other cluster's
             if room == NEVER:
                 blocked = 1
             else:
@@ -74,7 +70,7 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
         if (
             chip.inlet_last[u(unit)] == cluster
             and inlet_places(chip, unit) == 1
-            and _wants(chip, 1 - cluster, unit, time)
+            and wants(chip, 1 - cluster, unit, time)
         ):
             full |= 1 << unit
             blocked = 1  # until another place is free or the other cluster has granted
@@ -92,7 +88,7 @@ def grant_command(chip: Any, cluster: int, time: int) -> None:
             head = chip.pool[u(fifo.head)]
             chip.head_unit[u(engine)] = head.unit
             chip.head_eligible[u(engine)] = head.stamp + chip.fifo_latency
-            following = min(following, max(time + 2, edge(head.stamp + chip.fifo_latency)))
+            again = lane
         else:
             chip.waiting_lanes[u(cluster)] &= ~(1 << lane)
         chip.arbiter_last[u(cluster)] = lane

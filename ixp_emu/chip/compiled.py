@@ -52,7 +52,7 @@ class Callee:
     Attributes:
         py_func: the function as Python text has it.
         inlined: whether it is inlined at every call.
-        rare: whether it is seldom called, so that its code and the way to it lie apart from what runs often.
+        rare: whether it is seldom called.
         dispatcher: its compiled forms as numba keeps them; None before the first.
     """
 
@@ -108,12 +108,17 @@ store_u32: Any = Primitive("store_u32")
 store_u8: Any = Primitive("store_u8")
 """store_u8(address, value): store the low 8 bits of an int64 at a raw address."""
 
+load_field: Any = Primitive("load_field")
+"""load_field(address): the int64 at a raw, aligned address."""
+
+store_field: Any = Primitive("store_field")
+"""store_field(address, value): store an int64 at a raw, aligned address."""
+
 load_big_endian: Any = Primitive("load_big_endian")
-"""load_big_endian(address): the 32-bit word that begins with its most significant byte, aligned or not, as int64."""
+"""load_big_endian(address): the 32-bit word whose most significant byte is at a raw address, aligned or not."""
 
 store_big_endian: Any = Primitive("store_big_endian")
-"""store_big_endian(address, value): store the low 32 bits of an int64 with the most significant byte at a raw address,
-aligned or not."""
+"""store_big_endian(address, value): store the low 32 bits of an int64, the most significant byte first."""
 
 address_of: Any = Primitive("address_of")
 """address_of(record): the address of a record, for the operations on raw addresses."""
@@ -122,19 +127,11 @@ copy_bytes: Any = Primitive("copy_bytes")
 """copy_bytes(target, source, count): copy bytes between raw addresses; the ranges do not overlap."""
 
 copy_4_words: Any = Primitive("copy_4_words")
-"""copy_4_words(target, source, count): copy the first ``count`` (at least 0) of 4 words of 32 bits between raw
-addresses; the target keeps the others.
-
-Both addresses must have all 16 bytes. Without a branch that depends on the count."""
+"""copy_4_words(target, source, count): copy the first ``count`` (at least 0) of 4 words of 32 bits between addresses
+that have all 16 bytes; the target keeps the others. No branch depends on the count."""
 
 add_to_bytes: Any = Primitive("add_to_bytes")
 """add_to_bytes(address, addends): add an int64 to the 8 bytes at a raw address, aligned or not; no byte overflows."""
-
-load_field: Any = Primitive("load_field")
-"""load_field(address): the int64 at a raw, aligned address."""
-
-store_field: Any = Primitive("store_field")
-"""store_field(address, value): store an int64 at a raw, aligned address."""
 
 load_acquire: Any = Primitive("load_acquire")
 """load_acquire(address): the int64 at a raw, aligned address; later reads are not moved before it."""

@@ -11,7 +11,6 @@ from typing import Any
 from ixp_emu.chip.codes import ACTION_AUX, ACTION_DOUBLE, ACTION_MEDIA, ACTION_PUSHED, ME_IDLE, Command, Fault
 from ixp_emu.chip.compiled import NEVER, address_of, compiled, rare, s64, small, u
 from ixp_emu.chip.layout import (
-    CMD_ARBITER,
     COMMAND,
     DELIVERY,
     DELIVERY_SLOTS,
@@ -35,7 +34,6 @@ __all__ = [
     "deliver",
     "deliver_media",
     "expect_wake",
-    "free_inlet",
     "media_step",
     "reply",
     "request_satisfied",
@@ -70,14 +68,6 @@ def set_signal(me: Any, context: int, signal: int) -> None:
     me.signals[u(context)] = signals
     if request_satisfied(s64(me.request[u(context)]), signals):
         me.ready |= 1 << context
-
-
-@small
-def free_inlet(chip: Any, time: int) -> None:
-    """A command leaves an inlet (phase 1): an arbiter that waits for room looks again."""
-    for cluster in range(2):
-        if chip.arbiter_blocked[u(cluster)]:
-            hasten(chip, CMD_ARBITER + cluster, 2, edge(time))
 
 
 @small

@@ -17,7 +17,8 @@ from ixp_emu.chip.compiled import (
     store_u32,
     u,
 )
-from ixp_emu.chip.delivery import answer_cycles, complete, free_inlet, reply
+from ixp_emu.chip.delivery import answer_cycles, complete, reply
+from ixp_emu.chip.inlets import free_inlet
 from ixp_emu.chip.layout import DDR, DRAM, PAGE_SHIFT, UNIT, offset_of
 from ixp_emu.chip.queues import append, edge, event_key, fail_command, pop
 
@@ -106,7 +107,7 @@ def _distribute(chip: Any, time: int) -> None:
     command.row = command.address >> chip.row_shift
     append(chip, queue, pop(chip, inlet))
     chip.waiting_banks |= 1 << bank
-    free_inlet(chip, time)
+    free_inlet(chip, DRAM, time)
 
 
 @small

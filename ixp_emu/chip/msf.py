@@ -6,7 +6,8 @@ from typing import Any
 
 from ixp_emu.chip.codes import MASTER_MSF, Command, Fault
 from ixp_emu.chip.compiled import compiled, rare, s64, small, u
-from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, free_inlet, reply
+from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, reply
+from ixp_emu.chip.inlets import free_inlet
 from ixp_emu.chip.layout import CHANNELS, MEDIA_RX, MEDIA_TX, MSF
 from ixp_emu.chip.queues import fail, fail_command, hasten, pop, release
 from ixp_emu.isa.csr import MSF_REGISTERS
@@ -194,7 +195,7 @@ def serve_msf(chip: Any, time: int) -> bool:
         fail_command(chip, command, Fault.ACCESS_OUTSIDE, time, address)
         return False
     pop(chip, inlet)
-    free_inlet(chip, time)
+    free_inlet(chip, MSF, time)
     structure = u(command.structure)
     chip.references[u(MSF)] += 1
     chip.longwords[u(MSF)] += words

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import llvmlite.binding as llvm
 import numpy as np
-from llvmlite.binding import Linkage
 from numba import config, njit, typeof
 from numba.core import funcdesc
 from numba.core.codegen import JITCodeLibrary
@@ -41,8 +41,9 @@ __all__ = ["compile_kernel"]
 config.LOOP_VECTORIZE = 0  # the loops are short: vector code for them costs more than it saves
 
 _under_way: list[Progress] = []
+
 _RARE: set[Callable[..., Any]] = set()
-"""Functions that are seldom called: they stand apart, and what leads to their calls behind what does not."""
+"""Functions of rare callees."""
 
 
 @contextlib.contextmanager
@@ -281,10 +282,10 @@ def _machine_code(library: _Library, name: str) -> bytes:
     for callee in _reached([library])[1:]:
         module.link_in(callee._get_module_for_linking(), preserve=True)
     for function in module.functions:
-        if function.name == name:
-            function.name = SYMBOL
-        elif not function.is_declaration:
-            function.linkage = Linkage.internal  # nothing outside calls it: arguments it does not need can go
+        if not function.is_declaration:  # what only callers in here know can lose arguments that are always the same
+            function.linkage = llvm.Linkage.internal
+    entry = module.get_function(name)
+    entry.name, entry.linkage = SYMBOL, llvm.Linkage.external
     passes, builder = codegen._module_pass_manager()  # no cheaper ones before: nothing here counts references
     passes.run(module, builder)
     module.verify()

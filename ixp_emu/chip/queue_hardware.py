@@ -6,7 +6,8 @@ from typing import Any
 
 from ixp_emu.chip.codes import Command, Fault
 from ixp_emu.chip.compiled import compiled, load_u32, s64, small, store_u32, u
-from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, free_inlet, reply
+from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, reply
+from ixp_emu.chip.inlets import free_inlet
 from ixp_emu.chip.layout import PAGE_SHIFT, SRAM0
 from ixp_emu.chip.queues import fail_command, pop
 
@@ -240,7 +241,7 @@ def serve_queue(chip: Any, unit: int, time: int) -> bool:
         fail_command(chip, command, fault, time, detail)
         return False
     pop(chip, inlet)
-    free_inlet(chip, time)
+    free_inlet(chip, unit, time)
     words = _move(chip, unit, command)
     longword = chip.longword_cycles[u(unit)]
     chip.unit_free[u(unit)] = time + chip.command_cycles[u(unit)]

@@ -7,8 +7,9 @@ from typing import Any
 from ixp_emu.chip.cap import fast_write, serve_proxy
 from ixp_emu.chip.codes import MASTER_HASH, MASTER_SCRATCH, Command, Fault
 from ixp_emu.chip.compiled import compiled, s64, small, u
-from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, free_inlet, reply
+from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, reply
 from ixp_emu.chip.dispatch import compiled_semantics
+from ixp_emu.chip.inlets import free_inlet
 from ixp_emu.chip.layout import SCRATCH
 from ixp_emu.chip.queues import fail_command, pop, release
 from ixp_emu.chip.rings import ring_flag, serve_ring
@@ -132,7 +133,7 @@ def serve_scratch(chip: Any, time: int) -> bool:
             command.data[u(0)] = old
         busy = max(busy, words * longword)
     pop(chip, inlet)
-    free_inlet(chip, time)
+    free_inlet(chip, SCRATCH, time)
     chip.references[u(SCRATCH)] += 1
     chip.longwords[u(SCRATCH)] += words
     chip.structure_refs[u(SCRATCH), u(command.structure)] += 1

@@ -6,7 +6,8 @@ from typing import Any
 
 from ixp_emu.chip.codes import Command, Fault
 from ixp_emu.chip.compiled import compiled, load_u32, s64, store_u32, u
-from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, free_inlet, reply
+from ixp_emu.chip.delivery import answer_cycles, bus_of, complete, reply
+from ixp_emu.chip.inlets import free_inlet
 from ixp_emu.chip.layout import PAGE_SHIFT, SRAM0
 from ixp_emu.chip.queue_hardware import serve_queue
 from ixp_emu.chip.queues import fail_command, pop
@@ -30,7 +31,7 @@ def serve_sram(chip: Any, unit: int, time: int) -> bool:
         fail_command(chip, command, Fault.ACCESS_OUTSIDE, time, s64(command.address))
         return False
     pop(chip, inlet)
-    free_inlet(chip, time)
+    free_inlet(chip, unit, time)
     structure = u(command.structure)
     chip.references[u(unit)] += 1
     chip.longwords[u(unit)] += words

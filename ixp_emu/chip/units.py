@@ -21,7 +21,7 @@ from ixp_emu.chip.rings import ring_may_run_ahead
 from ixp_emu.chip.scratch import serve_scratch
 from ixp_emu.chip.sram import serve_sram
 
-__all__ = ["inlet_free_at", "inlet_places", "schedule_unit", "unit_step"]
+__all__ = ["schedule_unit", "unit_step"]
 
 
 @small
@@ -99,22 +99,3 @@ def unit_step(chip: Any, unit: int, time: int) -> None:
     """Phase 1: serve the head of an inlet now."""
     _serve(chip, unit, time)
     schedule_unit(chip, unit, time)
-
-
-@small
-def inlet_places(chip: Any, unit: int) -> int:
-    """Free places of an inlet; commands served ahead of the clock keep theirs until their time."""
-    return chip.inlet_depth[u(unit)] - chip.inlet[u(unit)].count - chip.early_count[u(unit)]
-
-
-@small
-def inlet_free_at(chip: Any, unit: int, time: int) -> int:
-    """When an inlet has room for a command: now, at a known later time, or NEVER known yet."""
-    while chip.early_count[u(unit)] > 0 and chip.early_time[u(unit), u(chip.early_head[u(unit)])] <= time:
-        chip.early_head[u(unit)] = (chip.early_head[u(unit)] + 1) & (INLET_SLOTS - 1)
-        chip.early_count[u(unit)] -= 1
-    if inlet_places(chip, unit) > 0:
-        return time
-    if chip.early_count[u(unit)] > 0:
-        return int(chip.early_time[u(unit), u(chip.early_head[u(unit)])])
-    return NEVER

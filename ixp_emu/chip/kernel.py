@@ -75,9 +75,8 @@ def _kind(argument: Any) -> Any:
 def _words(argument: Any) -> Iterator[int]:
     """An argument as numba passes it: an array as owner, parent, size, bytes per item, address, shape and strides."""
     if isinstance(argument, np.ndarray):
-        address = argument.__array_interface__["data"][0]
-        yield from (0, 0, argument.size, argument.itemsize, address, *argument.shape, *argument.strides)
+        yield from (0, 0, argument.size, argument.itemsize, argument.ctypes.data, *argument.shape, *argument.strides)
     elif isinstance(argument, np.void):
-        yield argument.__array_interface__["data"][0]
+        yield np.frombuffer(argument, np.uint8).ctypes.data  # other ways describe the record's fields first
     else:
         yield int(argument)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,20 @@ class EgressLog:
         self.digest = self.frames.digests()
 
 
+def _in_turn(members: Iterable[int], lookahead: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Chips in the order in which a worker takes them: in classes within which no two are linked.
+
+    Where two classes are enough, a chip finds all those it waits for ahead by the links' latency, and so it runs for
+    two latencies at a time, while what it needs is in the processor's caches.
+    """
+    turn: dict[int, int] = {}
+    for chip in sorted(members):
+        linked = np.flatnonzero((lookahead[chip] > 0) | (lookahead[:, chip] > 0))
+        taken = {turn[int(other)] for other in linked if int(other) in turn}
+        turn[chip] = next(number for number in range(len(turn) + 1) if number not in taken)
+    return np.array(sorted(turn, key=lambda chip: (turn[chip], chip)), np.int64)
+
+
 class Machine:
     """All chips of a configuration, loaded.
 
@@ -84,8 +99,8 @@ class Machine:
             self._set_up_ports(index, config.chips[name].name, len(config.chips[name].ports))
         self.bind()
         self.controls = start_controls(config, images, self.chips, self.memories)
-        self._groups = self._make_groups(threads)
-        self._all = np.arange(len(names))
+        self._groups = [_in_turn(group, self.cabling.lookahead) for group in self._make_groups(threads)]
+        self._all = _in_turn(range(len(names)), self.cabling.lookahead)
         self._pool = ThreadPoolExecutor(len(self._groups)) if len(self._groups) > 1 else None
         self._translator = Translator(self.chips)
         self._choice = WorkerChoice()
@@ -97,8 +112,11 @@ class Machine:
         for number in range(count):
             self.port_numbers[Port(name, number)] = len(self.port_numbers)
 
-    def _make_groups(self, threads: int) -> list[npt.NDArray[np.int64]]:
-        """Chips per worker: closely linked chips together, then as even as it goes."""
+    def _make_groups(self, threads: int) -> list[list[int]]:
+        """Chips per worker: closely linked chips together, then as even as it goes, in the order of the configuration.
+
+        Chips that follow each other there are often linked, and then few links lead from worker to worker.
+        """
         count = len(self.chips)
         cluster = list(range(count))
         lookahead = self.cabling.lookahead
@@ -109,9 +127,16 @@ class Machine:
         for index, c in enumerate(cluster):
             tied.setdefault(c, []).append(index)
         workers: list[list[int]] = [[] for _ in range(max(1, min(threads, len(tied))))]
-        for members in sorted(tied.values(), key=len, reverse=True):
+        for members in sorted((m for m in tied.values() if len(m) > 1), key=len, reverse=True):
             min(workers, key=len).extend(members)
-        return [np.array(sorted(members), np.int64) for members in workers]
+        alone = [members[0] for members in tied.values() if len(members) == 1]
+        shares = [len(worker) for worker in workers]
+        for _ in alone:
+            shares[shares.index(min(shares))] += 1
+        following = iter(alone)
+        for worker, share in zip(workers, shares, strict=True):
+            worker.extend(islice(following, share - len(worker)))
+        return workers
 
     @property
     def threads(self) -> int:

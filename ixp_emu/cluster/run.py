@@ -37,7 +37,8 @@ CHECK_CYCLES = 10_000
 """Cycles between two looks at whether the warm-up is over."""
 LAST_CHECK_CYCLES = 100
 """Cycles between two looks at whether the run is over, once all frames have entered: so much its end may be late."""
-_SLICE_SECONDS = 0.1
+_SLICE_SECONDS = 0.25
+"""Host time of a piece of a run. A chip's state comes into the processor's caches anew for each, so none is short."""
 _LONGEST_SLICE = 1 << 40
 _KEEP_SECONDS = 10.0
 """Host time after which the state is kept again, from which a fault is approached a second time."""
@@ -141,6 +142,7 @@ class ClusterRun:
         """The state at cycle 0."""
         self.matcher = EgressMatcher(self.expectation.frames, self.expectation.stand_ins)
         self.now = 0
+        self._step = CHECK_CYCLES
         self.next_check = 0
         self.left_frames = 0
         self.left_bits = 0
@@ -294,13 +296,13 @@ class ClusterRun:
 
         Parameters:
             cycles: stop at this cycle (counted from the start of the whole run).
-            progress: called about ten times a second.
+            progress: called about four times a second.
         """
         limit = self.config.run.max_cycles if cycles is None else min(cycles, self.config.run.max_cycles)
         begin = kept = time.perf_counter()
-        step = CHECK_CYCLES
         while self.now < limit and self.fault is None:
-            until = min(self.next_check, limit, self.now + step, self._next_action())
+            before = self.now
+            until = min(self.next_check, limit, before + self._step, self._next_action())
             started = time.perf_counter()
             self._observe(self.machine.advance(until))
             if self.machine.faulted():
@@ -309,8 +311,8 @@ class ClusterRun:
             self.now = until
             self._act()
             ended = time.perf_counter()
-            fitting = int(step * _SLICE_SECONDS / max(ended - started, 1e-4))
-            step = max(CHECK_CYCLES, min(2 * step, fitting, _LONGEST_SLICE))
+            fitting = int((until - before) * _SLICE_SECONDS / max(ended - started, 1e-4))
+            self._step = max(CHECK_CYCLES, min(2 * self._step, fitting, _LONGEST_SLICE))
             if until == self.next_check:
                 if self._check():
                     break

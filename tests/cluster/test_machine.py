@@ -31,6 +31,29 @@ def test_linked_groups_stay_together_whatever_threads_there_are() -> None:
     run.machine.close()
 
 
+@pytest.mark.parametrize(
+    ("threads", "groups"),
+    # chips 1 and 2 are close; the others are dealt out in their order, as even as it goes
+    [(1, [[0, 2, 4, 1, 3, 5]]), (2, [[0, 2, 1], [3, 5, 4]]), (3, [[1, 2], [0, 3], [4, 5]])],
+)
+def test_workers_take_neighbours_and_no_linked_chips_after_each_other(threads: int, groups: list[list[int]]) -> None:
+    between = {"ab": 1_000, "bc": 100, "cd": 1_000, "de": 1_000, "ef": 1_000}
+    ports = {
+        "ab": ("a.1", "b.1"),
+        "bc": ("b.2", "c.1"),
+        "cd": ("c.2", "d.1"),
+        "de": ("d.2", "e.1"),
+        "ef": ("e.2", "f.1"),
+    }
+    links = ", ".join(
+        f"{name} = {{ between = ['{ports[name][0]}', '{ports[name][1]}'], latency_ns = {latency} }}"
+        for name, latency in between.items()
+    )
+    run = new_run(*(CHIP_D.format(name=name) for name in "cdef"), f"links={{ {links} }}", threads=threads, packets=2)
+    assert [members.tolist() for members in run.machine._groups] == groups
+    run.machine.close()
+
+
 def state(machine: Machine) -> list[Any]:
     """What chips hold that is no host address and no way of getting there."""
     names = ("scratch", "references", "latency_bins", "structure_wait", "ring_count", "rbuf", "tbuf", "push_grants")

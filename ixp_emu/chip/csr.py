@@ -207,6 +207,7 @@ def _arm_timer(chip: Any, me: Any, engine: int, context: int, value: int, time: 
     start = chip.timestamp_start
     if signal == 0 or start == NEVER:
         return
+    chip.clock_reads += 1
     tick = ((time - start) >> 4) + 1
     tick += (value - tick) & 0xFFFF
     slot = allocate(chip)
@@ -305,6 +306,7 @@ def read_csr(chip: Any, me: Any, engine: int, context: int, executing: int, addr
     if address == _NN_GET:
         return s64(me.nn_get)
     if address == _TIMESTAMP_LOW or address == _TIMESTAMP_HIGH:
+        chip.clock_reads += 1
         ticks = (time - chip.timestamp_start) >> 4 if chip.timestamp_start != NEVER else 0
         return (ticks if address == _TIMESTAMP_LOW else ticks >> 32) & 0xFFFFFFFF
     if address == _FUTURE:
@@ -316,6 +318,7 @@ def read_csr(chip: Any, me: Any, engine: int, context: int, executing: int, addr
     if address == _CRC:
         return s64(me.crc)
     if address == _PROFILE:
+        chip.clock_reads += 1
         return time & 0xFFFF
     if address == _ALU_OUT:
         return s64(me.last_result)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ixp_emu.chip.codes import ACTION_AUX, Command
 from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
-from ixp_emu.chip.delivery import apply_put_writes, deliver, request_satisfied, set_signal
+from ixp_emu.chip.delivery import apply_put_writes, deliver, request_satisfied, set_signal, take_deliveries
 from ixp_emu.chip.dispatch import compiled_semantics
 from ixp_emu.chip.layout import CONTEXTS, ENGINES, INBOX_SLOTS
 from ixp_emu.chip.operands import lm_copy
@@ -335,6 +335,9 @@ def _neighbour_signal(chip: Any, me: Any, engine: int, step: int, context: int, 
     target = engine + step
     if target // _CHAIN != engine // _CHAIN or signal == 0:
         return
+    other = chip.me[u(target)]
+    if other.inbox_count >= INBOX_SLOTS // 2:  # it has run ahead, or idles: up to now nothing more can reach it
+        take_deliveries(chip, other, time)
     slot = allocate(chip)
     command = chip.pool[u(slot)]
     command.code = Command.SIGNAL

@@ -172,7 +172,7 @@ def _note_command(chip: Any, notes: Any, slot: int, place: int, now: int, shift:
     code = s64(command.code)
     action = s64(command.action)
     _note(notes, place | code << 8 | action << 16 | s64(command.signal) << 24 | s64(command.me) << 32)
-    _note(notes, s64(command.ctx))
+    _note(notes, s64(command.ctx) if code != Command.NEIGHBOR_WRITE else 0)
     if not action & ACTION_AUX:
         _note(notes, command.stamp - now)
         command.stamp += shift

@@ -1,9 +1,10 @@
 """Skip what only repeats: a chip whose microengines poll for work is moved on by whole periods, exactly.
 
-The state of a chip is kept at a cut of its run and compared at later cuts, every few cycles, by a signature first
-(``recurrence``). Once it recurs, the chip is in a regime: as long as nothing comes from outside, it is moved on by
-whole periods at a time, and only what is left of a run is executed. What ends a regime is known beforehand: an event
-of the media, a frame or pause of a linked chip, the first time that stands still (a timer), the host, a fault.
+Signatures of the state (``recurrence``) are taken at every second cycle for a while, then further apart, until one is met
+again: that gives what the period may be. The state is then kept and compared a period later. If it recurs, the chip is
+in a regime: as long as nothing comes from outside, it is moved on by whole periods at a time, and only what is left of
+a run is executed. What ends a regime is known beforehand: an event of the media, a frame or pause of a linked chip, the
+first time that stands still (a timer), the host, a fault.
 
 Searching is paid for: a chip may spend a share of its cycles on it, and some of those that it skips.
 """
@@ -21,17 +22,22 @@ from ixp_emu.chip.layout import DELIVERY, MEDIA_RX, MEDIA_TX
 from ixp_emu.chip.link import listens, next_event
 from ixp_emu.chip.link import next_arrival as next_frame
 from ixp_emu.chip.media import PORT_LINK, PORT_SWITCH
-from ixp_emu.chip.recurrence import NOTES, crowded, keep, latest_delivery, move_on, notes_at, recurs, signature
+from ixp_emu.chip.recurrence import NOTES, SAMPLES, crowded, keep, latest_delivery, move_on, notes_at, recurs, signature
 from ixp_emu.errors import InputError
 
 __all__ = ["Notes", "begin_call", "look", "pause", "skip"]
 
 # Phases
-_WAITING, _SEARCHING, _REFINING, _RECURRING = range(4)
+_WAITING, _SAMPLING, _STRIDING, _VERIFYING, _RECURRING = range(5)
 
-_STRIDE = 32
-"""Cycles between two looks; the period found is a multiple of it, of which the search then looks for the least part."""
-_LEAST_PERIOD = 8
+_STEP = 2
+"""Cycles between two samples: chassis edges are the even ones, so periods are even."""
+_STRIDE = _STEP * SAMPLES
+"""Cycles between two looks for one of the samples: no period slips through."""
+_FIRST_REACH = 1_024
+"""Cycles for which samples are looked for; then others are taken, which are looked for twice as long."""
+_MOST_MULTIPLES = 8
+"""Of the time between two equal signatures that are tried as the period."""
 _LONGEST_SEARCH = 1 << 17
 _LULL = 512
 """Cycles without events of the media for which a search is worth it, and after which one begins anew."""
@@ -105,21 +111,32 @@ def _budget(chip: Any, notes: Any) -> int:
 
 
 @small
-def _wait(notes: Any, until: int) -> None:
-    notes.phase = _WAITING
-    notes.look_at = until
+def _go_on(notes: Any, phase: int, look_at: int) -> None:
+    notes.phase = phase
+    notes.look_at = look_at
 
 
 @small
 def _give_up(chip: Any, notes: Any) -> None:
     notes.failures = min(notes.failures + 1, _MOST_FAILURES)
-    _wait(notes, chip.published + _LULL)
+    _go_on(notes, _WAITING, chip.published + _LULL)
 
 
 @small
-def _keep(chip: Any, notes: Any) -> None:
+def _verify(chip: Any, notes: Any, candidate: int) -> None:
+    """Keep the state, to be compared some cycles later."""
     notes.spent += _KEEP_COST
     keep(chip, notes, chip.published)
+    notes.candidate = candidate
+    _go_on(notes, _VERIFYING, chip.published + candidate)
+
+
+@small
+def _sample(chip: Any, notes: Any) -> None:
+    """Begin to take samples."""
+    notes.sampled = 1
+    notes.sample[u(0)] = signature(chip, chip.published)
+    _go_on(notes, _SAMPLING, chip.published + _STEP)
 
 
 @compiled
@@ -134,55 +151,50 @@ def _consider(chip: Any, notes: Any) -> None:
     if _quiet_until(chip) < now + _LULL + notes.period or crowded(chip):
         notes.look_at = now + 2 * _LULL
         return
-    _keep(chip, notes)
-    notes.phase = _SEARCHING
     notes.begun = now
-    notes.power = _STRIDE
-    notes.look_at = now + (notes.period if notes.period > 0 else _STRIDE)
-
-
-@small
-def _next_part(whole: int, part: int) -> int:
-    """The next larger even part of a whole number of cycles: units and buses act in even ones only."""
-    part = max(part + 2, _LEAST_PERIOD)
-    while whole % part != 0:
-        part += 2
-    return part
+    notes.reach = _FIRST_REACH
+    notes.expires = NEVER
+    if notes.period > 0:
+        _verify(chip, notes, notes.period)
+    else:
+        _sample(chip, notes)
 
 
 @compiled
 def _search(chip: Any, notes: Any) -> None:
-    """Brent's search for the period: compare with a state kept, from time to time a later one."""
+    """A look at the chip, at the time that was set for it."""
     now = chip.published
-    lag = now - notes.kept_at
-    if signature(chip, now) == notes.signature:
-        notes.spent += _LOOK_COST
+    if notes.phase == _VERIFYING:
         if recurs(chip, notes, now):
-            if notes.phase == _SEARCHING and lag != notes.period:
-                notes.phase = _REFINING
-                notes.candidate = lag
-                notes.period = 0
-                _keep(chip, notes)
-                notes.look_at = now + _next_part(lag, 0)
-            else:
-                notes.phase = _RECURRING
-                notes.period = lag
-                notes.failures = 0
+            notes.phase = _RECURRING
+            notes.period = now - notes.kept_at
+            notes.failures = 0
             return
-    if notes.phase == _REFINING:
-        if lag >= notes.candidate:
-            _give_up(chip, notes)
+        if now - notes.kept_at < _MOST_MULTIPLES * notes.candidate:
+            notes.look_at = now + notes.candidate
             return
-        notes.look_at = notes.kept_at + _next_part(notes.candidate, lag)
+    elif notes.phase == _SAMPLING and notes.sampled < SAMPLES:
+        notes.sample[u(notes.sampled)] = signature(chip, now)
+        notes.sampled += 1
+        notes.sampled_until = now
+        notes.look_at = now + _STEP
         return
+    else:
+        notes.phase = _STRIDING
+        notes.look_at = now + _STRIDE
+        current = signature(chip, now)
+        last = notes.sampled_until
+        for back in range(SAMPLES):  # the nearest one first
+            if notes.sample[u(SAMPLES - 1 - back)] == current:
+                _verify(chip, notes, now - (last - _STEP * back))
+                return
     if now - notes.begun > _LONGEST_SEARCH or _budget(chip, notes) < 0:
         _give_up(chip, notes)
-        return
-    if lag >= notes.power:
-        notes.power *= 2
-        _keep(chip, notes)
-        lag = 0
-    notes.look_at = notes.kept_at + (lag // _STRIDE + 1) * _STRIDE
+    elif notes.phase == _VERIFYING:
+        _sample(chip, notes)
+    elif now - notes.sampled_until > notes.reach:  # what was sampled may have been before the regime
+        notes.reach *= 2
+        _sample(chip, notes)
 
 
 # --- what the clock calls -------------------------------------------------------------------------------------------
@@ -192,7 +204,7 @@ def _search(chip: Any, notes: Any) -> None:
 def begin_call(chip: Any) -> None:
     """Since the last call of the kernel anybody may have changed the record: nothing is known of a recurrence."""
     if chip.notes != 0:
-        _wait(notes_at(chip.notes), chip.published)
+        _go_on(notes_at(chip.notes), _WAITING, chip.published)
 
 
 @compiled
@@ -220,7 +232,7 @@ def pause(chip: Any, until: int) -> int:
     if notes.look_at > now and notes.phase != _RECURRING:
         until = min(until, notes.look_at)
     if notes.phase != _WAITING and min(_quiet_until(chip), notes.expires) < until:  # the regime ends
-        _wait(notes, now + _LULL)
+        _go_on(notes, _WAITING, now + _LULL)
         until = min(until, notes.look_at)
     return until
 

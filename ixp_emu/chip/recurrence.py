@@ -41,7 +41,7 @@ from ixp_emu.chip.layout import (
     offset_of,
 )
 
-__all__ = ["NOTES", "crowded", "keep", "latest_delivery", "move_on", "notes_at", "recurs", "signature"]
+__all__ = ["NOTES", "SAMPLES", "crowded", "keep", "latest_delivery", "move_on", "notes_at", "recurs", "signature"]
 
 _STATE = places(FieldClass.STATE)
 _COUNTERS = places(FieldClass.COUNTER)
@@ -52,14 +52,22 @@ _WORDS = 4096
 _WORDS_PER_COMMAND = 48
 """At most: 32 of data."""
 
+_NEAR = 4096
+"""Cycles ahead of which events belong to the signature: others may be timers or events of the media."""
+SAMPLES = 32
+"""Signatures that are taken close together."""
+
 NOTES = np.dtype(
     [
         # the search (ixp_emu.chip.idling)
         ("phase", np.int64),
         ("look_at", np.int64),  # when to look at the chip next
         ("begun", np.int64),  # cycle in which the search began
-        ("power", np.int64),  # how long the kept state is good for comparing
-        ("candidate", np.int64),  # a multiple of the period
+        ("sampled", np.int64),  # signatures taken close together
+        ("sampled_until", np.int64),
+        ("reach", np.int64),  # how long to look for them
+        ("sample", np.int64, (SAMPLES,)),
+        ("candidate", np.int64),  # what may be the period, or a part of it
         ("period", np.int64),  # the last one found, 0 none yet
         ("failures", np.int64),  # searches without result since the last success
         ("spent", np.int64),  # on searches, in cycles that could have been run in the same time
@@ -68,7 +76,6 @@ NOTES = np.dtype(
         ("kept_at", np.int64),
         ("outside_accesses", np.int64),
         ("dram_references", np.int64),
-        ("signature", np.int64),
         ("cursor", np.int64),  # into words
         ("comparing", np.int64),
         ("differs", np.int64),
@@ -308,19 +315,25 @@ def _walk(chip: Any, notes: Any, now: int, shift: int) -> None:
 # --- the other fields -----------------------------------------------------------------------------------------------
 
 
+@small
+def _mixed(value: int, more: int) -> int:
+    return s64((value ^ more) * 0x100000001B3)
+
+
 @compiled
 def signature(chip: Any, now: int) -> int:
-    """A number that is the same when the state is: of the MEs' contexts and of when the agents act."""
+    """A number that is the same when the state is: of the MEs' contexts, and of what happens in the near future."""
     value = s64(chip.pool_top)
     for engine in range(ENGINES):
         me = chip.me[u(engine)]
-        value = value * 0x100000001B3 + (me.state << 24 | me.context << 16 | me.ready << 8)
-        value = value * 0x100000001B3 + s64(me.pc[u(me.context)])
-        key = chip.keys[u(engine)]
-        if key != NEVER and me.state != ME_IDLE:
-            value = value * 0x100000001B3 + key - (now << 8)
-    for unit in range(TARGETS):
-        value = value * 0x100000001B3 + s64(chip.inlet[u(unit)].count)
+        value = _mixed(value, me.state << 24 | me.context << 16 | me.ready << 8)
+        value = _mixed(value, s64(me.pc[u(me.context)]))
+        if me.inbox_count > 0:
+            ahead = me.inbox_time[u(me.inbox_head)] - now
+            value = _mixed(value, ahead if ahead < _NEAR else 0)
+    for agent in range(AGENTS):
+        ahead = chip.keys[u(agent)] - (now << 8)
+        value = _mixed(value, ahead if ahead < _NEAR << 8 else 0)
     return value
 
 
@@ -351,7 +364,6 @@ def keep(chip: Any, notes: Any, now: int) -> None:
     notes.comparing = 0
     _walk(chip, notes, now, 0)
     notes.kept_at = now
-    notes.signature = signature(chip, now)
 
 
 @compiled

@@ -40,7 +40,9 @@ _MOST_MULTIPLES = 8
 """Of the time between two equal signatures that are tried as the period."""
 _LONGEST_SEARCH = 1 << 17
 _LULL = 512
-"""Cycles without events of the media for which a search is worth it, and after which one begins anew."""
+"""Cycles from the end of a regime or search to the next search."""
+_WORTH = 2_048
+"""Cycles without events of the media for which a search is worth it."""
 _SHARE = 128
 """A chip may spend this part of its cycles on searches."""
 _REWARD = 4
@@ -51,8 +53,8 @@ _MOST = 1 << 20
 _LEAST = 4_096
 """Cycles a search has at its disposal; after each failure twice as many are saved up for the next one."""
 _MOST_FAILURES = 6
-_KEEP_COST = 1_500
-_LOOK_COST = 60
+_KEEP_COST = 1_200
+_LOOK_COST = 40
 """Cycles that could be run in the time it takes to keep the state, and to look at it."""
 
 
@@ -148,8 +150,8 @@ def _consider(chip: Any, notes: Any) -> None:
     if budget < wanted:
         notes.look_at = now + max((wanted - budget) * _SHARE, _LULL)
         return
-    if _quiet_until(chip) < now + _LULL + notes.period or crowded(chip):
-        notes.look_at = now + 2 * _LULL
+    if _quiet_until(chip) < now + _WORTH + notes.period or crowded(chip):
+        notes.look_at = now + _LULL
         return
     notes.begun = now
     notes.reach = _FIRST_REACH
@@ -202,9 +204,11 @@ def _search(chip: Any, notes: Any) -> None:
 
 @small
 def begin_call(chip: Any) -> None:
-    """Since the last call of the kernel anybody may have changed the record: nothing is known of a recurrence."""
+    """Since the last call of the kernel anybody may have changed the record: what was kept of it is worth nothing."""
     if chip.notes != 0:
-        _go_on(notes_at(chip.notes), _WAITING, chip.published)
+        notes = notes_at(chip.notes)
+        if notes.phase >= _VERIFYING:
+            _go_on(notes, _WAITING, chip.published)
 
 
 @compiled

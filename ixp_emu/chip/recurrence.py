@@ -35,6 +35,7 @@ from ixp_emu.chip.layout import (
     MEDIA_TX,
     MSF,
     POOL_SLOTS,
+    PULL,
     SRAM0,
     SRAM1,
     TARGETS,
@@ -52,8 +53,6 @@ _WORDS = 4096
 _WORDS_PER_COMMAND = 48
 """At most: 32 of data."""
 
-_NEAR = 4096
-"""Cycles ahead of which events belong to the signature: others may be timers or events of the media."""
 SAMPLES = 32
 """Signatures that are taken close together."""
 
@@ -322,18 +321,20 @@ def _mixed(value: int, more: int) -> int:
 
 @compiled
 def signature(chip: Any, now: int) -> int:
-    """A number that is the same when the state is: of the MEs' contexts, and of what happens in the near future."""
+    """A number that is the same when the state is: of the MEs' contexts and of what is under way."""
     value = s64(chip.pool_top)
     for engine in range(ENGINES):
         me = chip.me[u(engine)]
         value = _mixed(value, me.state << 24 | me.context << 16 | me.ready << 8)
         value = _mixed(value, s64(me.pc[u(me.context)]))
-        if me.inbox_count > 0:
-            ahead = me.inbox_time[u(me.inbox_head)] - now
-            value = _mixed(value, ahead if ahead < _NEAR else 0)
-    for agent in range(AGENTS):
-        ahead = chip.keys[u(agent)] - (now << 8)
-        value = _mixed(value, ahead if ahead < _NEAR << 8 else 0)
+        if me.inbox_count > 0 and chip.pool[u(me.inbox_slot[u(me.inbox_head)])].code != Command.TIMER:
+            value = _mixed(value, me.inbox_time[u(me.inbox_head)] - now)
+        key = chip.keys[u(engine)]
+        if me.state != ME_IDLE and key != NEVER:
+            value = _mixed(value, key - (now << 8))
+    for agent in range(PULL, MEDIA_RX):
+        key = chip.keys[u(agent)]
+        value = _mixed(value, key if key == NEVER else key - (now << 8))
     return value
 
 

@@ -89,7 +89,9 @@ def test_every_program_is_guarded() -> None:
 
 
 def test_skipping_counts_what_polling_counts_in_hardly_any_steps() -> None:
-    executed, skipped = (count(warm(name, cycles=3_000_000), 3_000_000)[0] for name in ("idle_polling", "idle_polling_skipped"))
+    executed, skipped = (
+        count(warm(name, cycles=3_000_000), 3_000_000)[0] for name in ("idle_polling", "idle_polling_skipped")
+    )
     assert dataclasses.replace(skipped, steps=executed.steps) == executed
     assert skipped.steps < executed.steps / 100
 

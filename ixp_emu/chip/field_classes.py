@@ -138,6 +138,7 @@ def places(*kinds: FieldClass) -> NDArray[np.int64]:
         for name, (field, offset, *_) in record.fields.items():
             kind = FIELDS[record][name]
             if kind is FieldClass.NESTED:
+                assert field.subdtype is not None
                 item, shape = field.subdtype
                 for index in range(int(np.prod(shape))):
                     look(item, begin + offset + index * item.itemsize)

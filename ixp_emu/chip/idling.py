@@ -1,7 +1,7 @@
 """Skip what only repeats: a chip whose microengines poll for work is moved on by whole periods, exactly.
 
-Signatures of the state (``recurrence``) are taken at every second cycle for a while, then further apart, until one is met
-again: that gives what the period may be. The state is then kept and compared a period later. If it recurs, the chip is
+Signatures of the state (``recurrence``) are taken at every second cycle for a while, then further apart, until one is
+met again: that gives what the period may be. The state is then kept and compared a period later. If it recurs, the chip is
 in a regime: as long as nothing comes from outside, it is moved on by whole periods at a time, and only what is left of
 a run is executed. What ends a regime is known beforehand: an event of the media, a frame or pause of a linked chip, the
 first time that stands still (a timer), the host, a fault.

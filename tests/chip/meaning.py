@@ -1,4 +1,4 @@
-"""What a chip's record says at a cut of a run, whatever way the engine came there: to compare runs that differ in it."""
+"""What a chip's record says at a cut of a run, whatever way the engine came there: to compare two runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def _command(chip: Any, slot: int, place: str) -> tuple[Any, ...]:
     if code not in (Command.SIGNAL, Command.TIMER, Command.NEIGHBOR_WRITE):
         names += ["xfer_in", "push_words", "marked"]
         if place in ("fifo", "inlet"):
-            names += ["pulled", "address", "count", "mask", "pull_words", "pull_me", "push_me", "xfer_out", "master", "pc"]
+            names += ["pulled", "address", "count", "mask", "pull_words"]
+            names += ["pull_me", "push_me", "xfer_out", "master", "pc"]
             names += ["ready"] * (place == "inlet") + ["media"] * bool(action & ACTION_MEDIA)
             if command["pulled"] != NEVER:
                 words = int(command["pull_words"])

@@ -47,7 +47,8 @@ def _atomic(pattern: random.Random) -> str:
 
 def _flag(pattern: random.Random) -> str:
     name = pattern.choice(("br_inp_state", "br_!inp_state"))
-    return f"{_pad(pattern)}{name}[SCR_RING{pattern.randrange(_RINGS)}_STATUS, again#]\n{_pad(pattern)}ctx_arb[voluntary]\n"
+    branch = f"{_pad(pattern)}{name}[SCR_RING{pattern.randrange(_RINGS)}_STATUS, again#]\n"
+    return f"{branch}{_pad(pattern)}ctx_arb[voluntary]\n"
 
 
 def _neighbour(pattern: random.Random) -> str:
@@ -127,9 +128,7 @@ def polling_chip(seed: int) -> tuple[dict[int, str], int, dict[int, dict[str, in
     pattern = random.Random(seed)
     engines = pattern.sample(range(8), pattern.choice((1, 1, 2, 3, 5, 8)))
     contexts = pattern.choice((1, 1, 2, 3, 0x0F, 0xFF, 0x81))
-    rings = {
-        ring: {"base": 0x200 * ring, "size": 128, "flag_empty": pattern.random() < 0.5} for ring in range(_RINGS)
-    }
+    rings = {ring: {"base": 0x200 * ring, "size": 128, "flag_empty": pattern.random() < 0.5} for ring in range(_RINGS)}
     shared = [_program(pattern) for _ in range(2)]
     programs = {engine: pattern.choice((*shared, _program(pattern))) for engine in engines}
     return programs, contexts, rings

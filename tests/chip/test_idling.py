@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def test_every_field_has_a_class(record: np.dtype[Any]) -> None:
 
 def test_no_place_is_in_two_classes() -> None:
     ends = sorted((int(at), int(at + size)) for kind in FieldClass for at, size in places(kind))
-    assert all(end <= begin for (_, end), (begin, _) in zip(ends, ends[1:], strict=False))
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(ends))
     assert ends[-1][1] <= CHIP.itemsize
 
 
@@ -165,7 +166,8 @@ LOOPS = {
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_loop_with_other_effects_is_not_skipped(loop: str) -> None:
-    head = ".reg t $w0 $$d0 $$d1\n.xfer_order $$d0 $$d1\n.sig s\n.addr s 2\nimmed[$w0, 3]\nimmed[$$d0, 1]\nimmed[$$d1, 2]\n"
+    head = ".reg t $w0 $$d0 $$d1\n.xfer_order $$d0 $$d1\n.sig s\n.addr s 2\n"
+    head += "immed[$w0, 3]\nimmed[$$d0, 1]\nimmed[$$d1, 2]\n"
     executed, skipping = both(lambda: OneChip({0: f"{head}again#:\n{LOOPS[loop]}br[again#]\n", 1: POLL}, rings=EMPTY))
     for one in (executed, skipping):
         one.run(60_000)
@@ -175,7 +177,8 @@ def test_a_loop_with_other_effects_is_not_skipped(loop: str) -> None:
 
 def test_stretches_between_refreshes_are_skipped() -> None:
     """A read of DRAM every hundred cycles or so; a refresh ends the regime."""
-    read = ".reg $$d0 $$d1\n.xfer_order $$d0 $$d1\n.sig s\n.addr s 2\nagain#:\ndram[read, $$d0, 64, 0, 1], ctx_swap[s]\nbr[again#]\n"
+    read = ".reg $$d0 $$d1\n.xfer_order $$d0 $$d1\n.sig s\n.addr s 2\n"
+    read += "again#:\ndram[read, $$d0, 64, 0, 1], ctx_swap[s]\nbr[again#]\n"
     executed, skipping = both(lambda: OneChip({0: read}))
     for one in (executed, skipping):
         one.run(400_000)
@@ -241,7 +244,10 @@ def test_a_fault_comes_at_its_time() -> None:
     executed, skipping = both(lambda: OneChip({0: spin, 1: ".reg $w\n" + bad}, rings=full))
     for one in (executed, skipping):
         one.run(100_000)
-    faults = [[int(one.chip[name]) for name in ("fault", "fault_time", "fault_me", "fault_pc")] for one in (executed, skipping)]
+    faults = [
+        [int(one.chip[name]) for name in ("fault", "fault_time", "fault_me", "fault_pc")]
+        for one in (executed, skipping)
+    ]
     assert faults[0] == faults[1]
     assert faults[0][1] > 32_000
     assert skipping.memories.notes.skipped > 20_000
@@ -266,9 +272,7 @@ class Group(MediaPair):
 def unlike_groups(executed: Group, skipping: Group) -> list[str]:
     found = []
     for index in range(len(executed.plans)):
-        found += differences(
-            *(meaning(group.chips[index], group.memories[index]) for group in (executed, skipping))
-        )
+        found += differences(*(meaning(group.chips[index], group.memories[index]) for group in (executed, skipping)))
         if executed._egress_of(index) != skipping._egress_of(index):
             found.append(f"egress of chip {index}")
     return found

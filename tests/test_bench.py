@@ -85,7 +85,21 @@ def test_an_engine_without_commands_runs_through() -> None:
 
 
 def test_every_program_is_guarded() -> None:
-    assert set(BY_NAME) == {*STEPS_PER_COMMAND, "compute"}
+    assert set(BY_NAME) == {*STEPS_PER_COMMAND, "compute", "idle_polling_skipped"}
+
+
+def test_skipping_counts_what_polling_counts_in_hardly_any_steps() -> None:
+    executed, skipped = (
+        count(warm(name, cycles=3_000_000), 3_000_000)[0] for name in ("idle_polling", "idle_polling_skipped")
+    )
+    assert dataclasses.replace(skipped, steps=executed.steps) == executed
+    assert skipped.steps < executed.steps / 100
+
+
+@pytest.mark.parametrize("name", ["idle_polling", "ring_of_4_chips"])
+def test_no_other_program_skips(name: str) -> None:
+    assert not warm(name).chips["notes"].any()
+    assert BY_NAME["idle_polling_skipped"].load(0).chips["notes"].all()
 
 
 # --- the programs ---------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from ixp_emu.chip.codes import ME_CHOOSING, ME_STALLED
 from ixp_emu.chip.compiled import NEVER
 from ixp_emu.chip.control_store import store_program
 from ixp_emu.chip.hardware import Hardware
+from ixp_emu.chip.idling import Notes
 from ixp_emu.chip.layout import CHIP, CONSTANTS, DRAM, MSF, SRAM0, SRAM1
 from ixp_emu.chip.media import PORT_TRAFFIC
 from ixp_emu.chip.rings import RING_CSRS
@@ -108,6 +109,7 @@ class Memories:
 
     Attributes:
         words: target number -> uint32 array over the memory, a longword each (byte 0 of a longword = bits 31:24).
+        notes: room for what the engine notes about how the chip's state recurs.
     """
 
     def __init__(self, hardware: Hardware) -> None:
@@ -117,6 +119,7 @@ class Memories:
             block = _mapped(hardware[f"{name}.size_bytes"])
             self._maps.append(block)
             self.words[target] = np.frombuffer(block, np.uint32)
+        self.notes = Notes()
 
 
 def _set_lookaheads(chip: Any, hardware: Hardware) -> None:
@@ -152,6 +155,7 @@ def bind_memories(chip: Any, memories: Memories) -> None:
     """Write the memories' addresses into the record (also after a restore)."""
     for target, words in memories.words.items():
         chip["memory"][target] = words.ctypes.data
+    chip["notes"] = memories.notes.address
 
 
 def initialise(chip: Any, hardware: Hardware, memories: Memories) -> None:

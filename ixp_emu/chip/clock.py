@@ -11,6 +11,7 @@ from ixp_emu.chip.compiled import NEVER, compiled, kernel, load_acquire, rare, s
 from ixp_emu.chip.csr import advance_prn, apply_index_writes
 from ixp_emu.chip.delivery import apply_put_writes, media_step, take_deliveries
 from ixp_emu.chip.dram import dram_step
+from ixp_emu.chip.idling import begin_call, look, pause, skip
 from ixp_emu.chip.layout import CMD_ARBITER, DELIVERY, DRAM, ENGINES, MEDIA_RX, MEDIA_TX, PULL, PUSH, UNIT
 from ixp_emu.chip.link import listens, next_event
 from ixp_emu.chip.media import PORT_LINK, PORT_SWITCH
@@ -115,6 +116,24 @@ def _after_host(chip: Any) -> None:
         chip.stop = 1
 
 
+@compiled
+def _advance(chip: Any, until: int) -> None:
+    """Run a chip up to cycle ``until``, or until it asks to stop; what only repeats is skipped."""
+    if chip.notes == 0:
+        _run(chip, until)
+        if chip.stop == 0:
+            chip.published = until
+        return
+    while chip.stop == 0 and chip.published < until:
+        look(chip)
+        skip(chip, until)
+        if chip.published < until:
+            bound = pause(chip, until)
+            _run(chip, bound)
+            if chip.stop == 0:
+                chip.published = bound
+
+
 @kernel
 def advance_group(chips: Any, members: Any, clocks: int, latency: Any, until: int, patience: int) -> int:
     """Run some chips of a linked cluster up to ``until``, in step with the other workers' chips.
@@ -133,6 +152,8 @@ def advance_group(chips: Any, members: Any, clocks: int, latency: Any, until: in
         0 if its chips reached ``until``; 1 if it gave up: another worker's chip, or one that stopped, is behind.
     """
     count = chips.shape[0]
+    for position in range(members.shape[0]):
+        begin_call(chips[u(members[u(position)])])
     waiting = 0
     while True:
         done = True
@@ -153,10 +174,9 @@ def advance_group(chips: Any, members: Any, clocks: int, latency: Any, until: in
                     bound = min(bound, load_acquire(clocks + CLOCK_STRIDE * j) + ahead)
             bound = _before_host(chip, bound)
             if bound > clock:
-                _run(chip, bound)
+                _advance(chip, bound)
+                store_release(clocks + CLOCK_STRIDE * i, chip.published)
                 if chip.stop == 0:
-                    chip.published = bound
-                    store_release(clocks + CLOCK_STRIDE * i, bound)
                     progress = True
                     _after_host(chip)
         if done:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ixp_emu.chip.codes import ACTION_AUX, Command
 from ixp_emu.chip.compiled import NEVER, compiled, rare, s64, small, u
-from ixp_emu.chip.delivery import apply_put_writes, deliver, request_satisfied, set_signal
+from ixp_emu.chip.delivery import apply_put_writes, deliver, request_satisfied, set_signal, take_deliveries
 from ixp_emu.chip.dispatch import compiled_semantics
 from ixp_emu.chip.layout import CONTEXTS, ENGINES, INBOX_SLOTS
 from ixp_emu.chip.operands import lm_copy
@@ -207,6 +207,7 @@ def _arm_timer(chip: Any, me: Any, engine: int, context: int, value: int, time: 
     start = chip.timestamp_start
     if signal == 0 or start == NEVER:
         return
+    chip.clock_reads += 1
     tick = ((time - start) >> 4) + 1
     tick += (value - tick) & 0xFFFF
     slot = allocate(chip)
@@ -305,6 +306,7 @@ def read_csr(chip: Any, me: Any, engine: int, context: int, executing: int, addr
     if address == _NN_GET:
         return s64(me.nn_get)
     if address == _TIMESTAMP_LOW or address == _TIMESTAMP_HIGH:
+        chip.clock_reads += 1
         ticks = (time - chip.timestamp_start) >> 4 if chip.timestamp_start != NEVER else 0
         return (ticks if address == _TIMESTAMP_LOW else ticks >> 32) & 0xFFFFFFFF
     if address == _FUTURE:
@@ -316,6 +318,7 @@ def read_csr(chip: Any, me: Any, engine: int, context: int, executing: int, addr
     if address == _CRC:
         return s64(me.crc)
     if address == _PROFILE:
+        chip.clock_reads += 1
         return time & 0xFFFF
     if address == _ALU_OUT:
         return s64(me.last_result)
@@ -332,6 +335,9 @@ def _neighbour_signal(chip: Any, me: Any, engine: int, step: int, context: int, 
     target = engine + step
     if target // _CHAIN != engine // _CHAIN or signal == 0:
         return
+    other = chip.me[u(target)]
+    if other.inbox_count >= INBOX_SLOTS // 2:  # it has run ahead, or idles: up to now nothing more can reach it
+        take_deliveries(chip, other, time)
     slot = allocate(chip)
     command = chip.pool[u(slot)]
     command.code = Command.SIGNAL

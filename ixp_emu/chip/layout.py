@@ -444,6 +444,7 @@ _CHIP_FIELDS: list[Any] = [
     ("neighbor_full_margin", np.int64),
     ("prn_polynomial", np.int64),
     ("timestamp_start", np.int64),  # cycle in which the timestamp was 0, NEVER if it stands still
+    ("clock_reads", np.int64),  # how often MEs read what tells the time, or armed a timer
     ("banks", np.int64),
     ("bank_queue_depth", np.int64),
     ("bank_shift", np.int64),  # of an address: bits below those of the bank
@@ -582,6 +583,7 @@ _CHIP_FIELDS: list[Any] = [
     ("egress_arena_used", np.int64),
     # memories
     ("memory", np.int64, (TARGETS,)),  # addresses
+    ("notes", np.int64),  # address of the NOTES on recurrences of the chip's state, 0 to skip nothing
     ("dirty_sram", np.uint8, (2, 1024)),
     ("dirty_dram", np.uint8, (16384,)),
     # counters

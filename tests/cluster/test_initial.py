@@ -82,7 +82,7 @@ def test_memory() -> None:
 
 
 def test_only_the_named_contexts_start_and_at_the_entry() -> None:
-    chip, _, _, chips = load(TEXT)
+    chip, _memories, _, chips = load(TEXT)  # the record holds the address of the memories
     advance_unlinked(chips, 200)
     for engine in ENGINES:
         me = chip["me"][engine]

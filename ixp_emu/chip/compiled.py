@@ -29,6 +29,7 @@ __all__ = [
     "load_field",
     "load_u8",
     "load_u32",
+    "notes_at",
     "rare",
     "s64",
     "small",
@@ -122,6 +123,9 @@ store_big_endian: Any = Primitive("store_big_endian")
 
 address_of: Any = Primitive("address_of")
 """address_of(record): the address of a record, for the operations on raw addresses."""
+
+notes_at: Any = Primitive("notes_at")
+"""notes_at(address): the record of ``recurrence.NOTES`` at an address."""
 
 copy_bytes: Any = Primitive("copy_bytes")
 """copy_bytes(target, source, count): copy bytes between raw addresses; the ranges do not overlap."""

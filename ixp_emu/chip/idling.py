@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ixp_emu.chip.compiled import NEVER, compiled, s64, small, u
+from ixp_emu.chip.compiled import NEVER, compiled, notes_at, s64, small, u
 from ixp_emu.chip.layout import DELIVERY, MEDIA_RX, MEDIA_TX
 from ixp_emu.chip.link import listens, next_event
 from ixp_emu.chip.link import next_arrival as next_frame
 from ixp_emu.chip.media import PORT_LINK, PORT_SWITCH
-from ixp_emu.chip.recurrence import NOTES, SAMPLES, crowded, keep, latest_delivery, move_on, notes_at, recurs, signature
+from ixp_emu.chip.recurrence import NOTES, SAMPLES, crowded, keep, latest_delivery, move_on, recurs, signature
 from ixp_emu.errors import InputError
 
 __all__ = ["Notes", "begin_call", "look", "pause", "skip", "skip_nothing"]

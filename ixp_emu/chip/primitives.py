@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import from_dtype, types
 from numba.core import cgutils
+
+from ixp_emu.chip.recurrence import NOTES
 
 __all__ = [
     "add_to_bytes",
@@ -26,6 +28,7 @@ __all__ = [
     "load_field",
     "load_u8",
     "load_u32",
+    "notes_at",
     "s64",
     "store_big_endian",
     "store_field",
@@ -34,6 +37,8 @@ __all__ = [
     "store_u32",
     "u",
 ]
+
+_NOTES = from_dtype(NOTES)
 
 
 def u(typingctx: Any, value: Any) -> Any:
@@ -129,6 +134,15 @@ def address_of(typingctx: Any, record: Any) -> Any:
         return builder.ptrtoint(args[0], ir.IntType(64))
 
     return types.int64(record), codegen
+
+
+def notes_at(typingctx: Any, address: Any) -> Any:
+    """The record of ``recurrence.NOTES`` at an address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(_NOTES))
+
+    return _NOTES(types.int64), codegen
 
 
 def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:

@@ -15,14 +15,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from ixp_emu.chip.codes import ACTION_AUX, ACTION_MEDIA, ACTION_PUSHED, ME_IDLE, Command
-from ixp_emu.chip.compiled import NEVER, compiled, load_field, s64, small, store_field, u
+from ixp_emu.chip.compiled import NEVER, address_of, compiled, load_field, s64, small, store_field, u
 from ixp_emu.chip.field_classes import FieldClass, places
 from ixp_emu.chip.layout import (
     AGENTS,
@@ -42,7 +38,7 @@ from ixp_emu.chip.layout import (
     offset_of,
 )
 
-__all__ = ["NOTES", "SAMPLES", "crowded", "keep", "latest_delivery", "move_on", "notes_at", "recurs", "signature"]
+__all__ = ["NOTES", "SAMPLES", "crowded", "keep", "latest_delivery", "move_on", "recurs", "signature"]
 
 _STATE = places(FieldClass.STATE)
 _COUNTERS = places(FieldClass.COUNTER)
@@ -98,30 +94,9 @@ NOTES = np.dtype(
 """What is known about the recurrence of a chip's state; of no account for results, so no part of a checkpoint."""
 
 _STATE_AT, _COUNTERS_AT = offset_of(NOTES, "state"), offset_of(NOTES, "counters")
-_NOTES_TYPE = numba.from_dtype(NOTES)
 
 # Where a command in flight is
 _ISSUED, _ARRIVED, _ANSWERED, _DELIVERED = range(4)
-
-
-@intrinsic
-def notes_at(typingctx: Any, address: Any) -> Any:
-    """The NOTES at an address."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(_NOTES_TYPE))
-
-    return _NOTES_TYPE(types.int64), codegen
-
-
-@intrinsic
-def _address_of(typingctx: Any, record: Any) -> Any:
-    """Where a record lies."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ptrtoint(args[0], ir.IntType(64))
-
-    return types.int64(record), codegen
 
 
 # --- commands in flight ---------------------------------------------------------------------------------------------
@@ -341,15 +316,15 @@ def signature(chip: Any, now: int) -> int:
 @compiled
 def keep(chip: Any, notes: Any, now: int) -> None:
     """Keep the state at a cut."""
-    record = _address_of(chip)
-    to = _address_of(notes) + _STATE_AT
+    record = address_of(chip)
+    to = address_of(notes) + _STATE_AT
     for row in range(_STATE.shape[0]):
         at = record + _STATE[row, 0]
         for _ in range(_STATE[row, 1] >> 3):
             store_field(to, load_field(at))
             to += 8
             at += 8
-    to = _address_of(notes) + _COUNTERS_AT
+    to = address_of(notes) + _COUNTERS_AT
     for row in range(_COUNTERS.shape[0]):
         at = record + _COUNTERS[row, 0]
         for _ in range(_COUNTERS[row, 1] >> 3):
@@ -369,8 +344,8 @@ def keep(chip: Any, notes: Any, now: int) -> None:
 
 @compiled
 def _same_state(chip: Any, notes: Any) -> bool:
-    record = _address_of(chip)
-    kept = _address_of(notes) + _STATE_AT
+    record = address_of(chip)
+    kept = address_of(notes) + _STATE_AT
     for row in range(_STATE.shape[0]):
         at = record + _STATE[row, 0]
         for _ in range(_STATE[row, 1] >> 3):
@@ -384,7 +359,7 @@ def _same_state(chip: Any, notes: Any) -> bool:
 @compiled
 def _note_growth(chip: Any, notes: Any) -> None:
     """How the counters have grown since the state was kept."""
-    record = _address_of(chip)
+    record = address_of(chip)
     notes.growing = 0
     i = 0
     for row in range(_COUNTERS.shape[0]):
@@ -449,7 +424,7 @@ def recurs(chip: Any, notes: Any, now: int) -> bool:
         return False
     if _outside_accesses(chip) != notes.outside_accesses or not _same_state(chip, notes):
         return False
-    record = _address_of(chip)
+    record = address_of(chip)
     notes.moving = 0
     for i in range(_TIMES.size):
         if not _time_recurs(notes, i, _TIMES[i], load_field(record + _TIMES[i]), now, 0):
@@ -486,7 +461,7 @@ def move_on(chip: Any, notes: Any, now: int, periods: int) -> None:
     expires = notes.expires
     _walk(chip, notes, now, shift)
     notes.expires = expires
-    record = _address_of(chip)
+    record = address_of(chip)
     for i in range(notes.moving):
         at = record + notes.moving_at[u(i)]
         store_field(at, load_field(at) + shift)

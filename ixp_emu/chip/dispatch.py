@@ -12,6 +12,8 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from ixp_emu.chip.compiled import small
 from ixp_emu.chip.rows import ALU_FUNCTIONS, SHIFT_FUNCTIONS
 from ixp_emu.isa import semantics
@@ -22,6 +24,8 @@ __all__ = ["alu", "compiled_semantics", "shift_logic", "source_text"]
 
 def _compile_all() -> dict[str, Any]:
     namespace: dict[str, Any] = dict(vars(semantics))
+    for name in ("CRC_TABLES", "MIRRORED_BYTES"):  # of a long tuple numba would make a case per element
+        namespace[name] = np.array(namespace[name])
     for name, value in vars(semantics).items():
         if isinstance(value, FunctionType) and value.__module__ == semantics.__name__:
             namespace[name] = small(FunctionType(value.__code__, namespace, name))

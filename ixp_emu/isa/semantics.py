@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ixp_emu.isa.unsettled import setting
 
 __all__ = [
     "CRC_BYTE_FORMS",
     "CRC_PARAMETERS",
+    "CRC_TABLES",
     "FFS_OF_ZERO",
     "LOGIC_CLEARS_CARRY",
     "LOGIC_FUNCTIONS",
+    "MIRRORED_BYTES",
     "AluFunction",
     "add",
     "add_8",
@@ -310,23 +309,21 @@ CRC_BYTE_FORMS = ((0, 3), (1, 3), (2, 3), (3, 3), (0, 2), (0, 1), (0, 0))
 """(first, last) byte taken, by the byte code of the instruction."""
 
 
-def _crc_tables() -> NDArray[np.int64]:
+def _crc_tables() -> tuple[int, ...]:
     """For each type code and byte: the remainder after that byte, of a remainder of 0; left-justified in 32 bits."""
-    tables = np.zeros((len(CRC_PARAMETERS), 256), np.int64)
-    for crc_type, (width, polynomial) in enumerate(CRC_PARAMETERS):
+    tables = []
+    for width, polynomial in CRC_PARAMETERS:
+        aligned = polynomial << (32 - width) if width else 0
         for byte in range(256):
             remainder = byte << 24
             for _ in range(8):
-                feedback = remainder >> 31
-                remainder = (remainder << 1) & 0xFFFFFFFF
-                if feedback:
-                    remainder ^= polynomial << (32 - width)
-            tables[crc_type, byte] = remainder if width else 0
-    return tables.reshape(-1)
+                remainder = ((remainder << 1) & 0xFFFFFFFF) ^ (aligned if remainder >> 31 else 0)
+            tables.append(remainder if width else 0)
+    return tuple(tables)
 
 
-_CRC_TABLES = _crc_tables()
-_MIRRORED = np.array([int(f"{byte:08b}"[::-1], 2) for byte in range(256)])
+CRC_TABLES = _crc_tables()
+MIRRORED_BYTES = tuple(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 """Each byte with its bits in reverse order."""
 
 
@@ -345,9 +342,9 @@ def crc_step(remainder: int, word: int, crc_type: int, byte_form: int, little_en
         low = 8 * byte if little_endian else 24 - 8 * byte
         value = (word >> low) & 0xFF
         if bit_swap:
-            value = int(_MIRRORED[value])
+            value = MIRRORED_BYTES[value]
         index = (crc_type << 8) | (remainder >> 24) ^ value
-        remainder = ((remainder << 8) & 0xFFFFFFFF) ^ int(_CRC_TABLES[index])
+        remainder = ((remainder << 8) & 0xFFFFFFFF) ^ CRC_TABLES[index]
     return remainder >> (32 - width)
 
 

@@ -29,7 +29,7 @@ from ixp_emu.isa.unsettled import changed
 __all__ = ["MOST_ENTRIES", "Known", "cache_folder", "find_program", "find_source", "keep_program", "keep_source"]
 
 MOST_ENTRIES = 1_000
-"""Files in the folder; when there are more, the older half goes."""
+"""Files in the folder; when there are more, the half goes that was not used for longest."""
 _DIGEST_BYTES = 32
 
 _Entry = TypeVar("_Entry")
@@ -117,10 +117,13 @@ def _digest(text: str) -> str:
 
 
 def _read(key: str, kind: type[_Entry]) -> _Entry | None:
+    path = cache_folder() / key
     try:
-        data = (cache_folder() / key).read_bytes()
+        data = path.read_bytes()
     except OSError:
         return None
+    with suppress(OSError):
+        os.utime(path)  # what is in use is not old
     if hashlib.sha256(data[_DIGEST_BYTES:]).digest() != data[:_DIGEST_BYTES]:
         return None
     try:

@@ -260,9 +260,7 @@ def compile_kernel(function: Callable[..., Any], arguments: tuple[Any, ...]) -> 
     try:
         with _no_garbage_collection():
             dispatcher = _dispatcher(function, inlined=False)
-            dispatcher.compile(
-                tuple(typeof(one) if isinstance(one, np.ndarray | np.void) else int64 for one in arguments)
-            )
+            dispatcher.compile(tuple(map(_type_of_argument, arguments)))
             (result,) = dispatcher.overloads.values()
             if result.signature.return_type not in (int64, none):
                 raise TypeError(f"{function.__name__} returns {result.signature.return_type}")
